@@ -1,0 +1,18 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+
+namespace Aeronet.AB.Servers;
+
+/// <summary>A server under test and how to start it.</summary>
+/// <param name="Name">In reports.</param>
+/// <param name="Command">For a foreign server: a shell command with <c>{port}</c> in it; null: the benchmark application.</param>
+internal sealed record ServerSpec(string Name, string? Command = null)
+{
+    /// <summary>Whether it runs the benchmark application, and so has all its endpoints.</summary>
+    public bool IsBenchApp => Command is null;
+
+    public IReadOnlyList<string> CommandLine(int port) => Command is null
+        ? [Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", Path.Combine(AppContext.BaseDirectory, "Aeronet.BenchApp.dll"), "--server", Name, "--urls", $"http://127.0.0.1:{port}"]
+        : ["/bin/sh", "-c", "exec " + Command.Replace("{port}", $"{port}", StringComparison.Ordinal)];
+}

@@ -1,0 +1,29 @@
+using System;
+using System.Threading;
+
+namespace Aeronet.Server;
+
+/// <summary>Limits and time-outs for which <c>KestrelServerLimits</c> has no word.</summary>
+public sealed class AeronetServerLimits
+{
+    /// <summary>Requests served on one connection; the last one is answered with <c>Connection: close</c>. Default null: no limit. Range 1 to 2,147,483,647.</summary>
+    public int? MaxRequestsPerConnection { get; set; }
+
+    /// <summary>Bytes of a request body that may wait, received but unread, before the application is started: a body that is complete within them is read without a wait. Default 8,192; range 0 to 1,048,576.</summary>
+    /// <remarks>0 starts the application as soon as the head is complete.</remarks>
+    public int InlineBodyThreshold { get; set; } = 8 * 1024;
+
+    /// <summary>How long a request may run on after its client has closed its sending side, before <c>HttpContext.RequestAborted</c> fires. Default 1 second; range 0 to <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
+    /// <remarks>Read only with <see cref="HalfClosedClients.Answer"/>. A half-closed client and one that went away look the same on the wire: this bounds the work done for the second kind.</remarks>
+    public TimeSpan HalfCloseGracePeriod { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the server goes on receiving, and dropping, what a client still sends after a response that closes the connection. Default 2 seconds; range 0 to 60 seconds, 0 closes at once.</summary>
+    /// <remarks>Closing with unread bytes makes the kernel send a reset that can destroy the response on its way. RFC 9112 section 9.6.</remarks>
+    public TimeSpan LingerTimeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Most bytes that are dropped in the way of <see cref="LingerTimeout"/>. Default 1,048,576; range 0 to 1,073,741,824.</summary>
+    public long LingerBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>How long the rest of a request body that the application left unread is received and dropped so that the connection can serve the next request. Default 5 seconds, as Kestrel's fixed value; range 0 to 60 seconds, 0 closes instead.</summary>
+    public TimeSpan BodyDrainTimeout { get; set; } = TimeSpan.FromSeconds(5);
+}

@@ -1,0 +1,190 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using Aeronet.Server.Binding;
+using Aeronet.Transport;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Aeronet.Server;
+
+/// <summary>Fills the options from what was configured for Kestrel's sockets, then from the section <c>Aeronet</c>; code comes after and wins.</summary>
+/// <remarks>Bound by hand: every unknown key and every value that cannot be read is reported, which the general binder does not do, and nothing is found by reflection.</remarks>
+internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServerOptions>
+{
+    public const string SectionName = "Aeronet";
+
+    private readonly IConfiguration? _configuration;
+    private readonly SocketTransportOptions _sockets;
+    private readonly IEnumerable<IConnectionListenerFactory> _transports;
+
+    public AeronetServerOptionsSetup(IOptions<SocketTransportOptions> sockets, IEnumerable<IConnectionListenerFactory> transports, IConfiguration? configuration = null)
+    {
+        _configuration = configuration;
+        _sockets = sockets.Value;
+        _transports = transports;
+    }
+
+    public void Configure(AeronetServerOptions options)
+    {
+        // Words that both transports have mean the same.
+        options.Transport.NoDelay = _sockets.NoDelay;
+        options.Transport.Backlog = _sockets.Backlog;
+        options.Transport.MaxReadBufferSize = _sockets.MaxReadBufferSize;
+        options.Transport.MaxWriteBufferSize = _sockets.MaxWriteBufferSize;
+        options.UnusedTransportSettings.AddRange(UnusedSettings.FindSocketSettings(_sockets));
+        options.UnusedTransportSettings.AddRange(UnusedSettings.FindTransports(_transports));
+
+        if (_configuration is not null)
+        {
+            Read(_configuration.GetSection(SectionName), options);
+        }
+    }
+
+    internal static void Read(IConfigurationSection section, AeronetServerOptions options)
+    {
+        AeronetServerLimits limits = options.Limits;
+        AeronetTransportOptions transport = options.Transport;
+        var reader = new SectionReader(section, options.ConfigurationFaults);
+
+        reader.Enum<ApplicationMode>(nameof(options.ApplicationMode), value => options.ApplicationMode = value);
+        reader.Enum<HalfClosedClients>(nameof(options.HalfClosedClients), value => options.HalfClosedClients = value);
+        reader.Enum<Http10StatusLine>(nameof(options.Http10StatusLine), value => options.Http10StatusLine = value);
+        reader.Bool(nameof(options.AllowLineFeedTerminators), value => options.AllowLineFeedTerminators = value);
+        reader.Bool(nameof(options.AddTrailerHeader), value => options.AddTrailerHeader = value);
+        reader.Enum<OptionsAsteriskPolicy>(nameof(options.OptionsAsterisk), value => options.OptionsAsterisk = value);
+        reader.Enum<TracePolicy>(nameof(options.TracePolicy), value => options.TracePolicy = value);
+        reader.Bool(nameof(options.RejectUnknownMethods), value => options.RejectUnknownMethods = value);
+        reader.Bool(nameof(options.RejectUnknownExpectations), value => options.RejectUnknownExpectations = value);
+        reader.Enum<RejectedConnectionResponse>(nameof(options.RejectedConnectionResponse), value => options.RejectedConnectionResponse = value);
+        reader.Children(nameof(options.AllowedMethods), children =>
+        {
+            options.AllowedMethods.Clear();
+            foreach (IConfigurationSection child in children)
+            {
+                options.AllowedMethods.Add(child.Value ?? "");
+            }
+        });
+        reader.Children(nameof(options.GlobalHeaders), children =>
+        {
+            foreach (IConfigurationSection child in children)
+            {
+                options.GlobalHeaders[child.Key] = child.Value ?? "";
+            }
+        });
+
+        reader.Nested(nameof(options.Limits), nested =>
+        {
+            nested.NullableInt(nameof(limits.MaxRequestsPerConnection), value => limits.MaxRequestsPerConnection = value);
+            nested.Int(nameof(limits.InlineBodyThreshold), value => limits.InlineBodyThreshold = value);
+            nested.Time(nameof(limits.HalfCloseGracePeriod), value => limits.HalfCloseGracePeriod = value);
+            nested.Time(nameof(limits.LingerTimeout), value => limits.LingerTimeout = value);
+            nested.Long(nameof(limits.LingerBytes), value => limits.LingerBytes = value);
+            nested.Time(nameof(limits.BodyDrainTimeout), value => limits.BodyDrainTimeout = value);
+        });
+
+        reader.Nested(nameof(options.Transport), nested =>
+        {
+            nested.Int(nameof(transport.IOThreadCount), value => transport.IOThreadCount = value);
+            nested.Bool(nameof(transport.NoDelay), value => transport.NoDelay = value);
+            nested.Int(nameof(transport.Backlog), value => transport.Backlog = value);
+            nested.Bool(nameof(transport.ReusePort), value => transport.ReusePort = value);
+            nested.Int(nameof(transport.InitialReadSize), value => transport.InitialReadSize = value);
+            nested.Int(nameof(transport.BodyReadSize), value => transport.BodyReadSize = value);
+            nested.Int(nameof(transport.MaxReadPerEvent), value => transport.MaxReadPerEvent = value);
+            nested.Int(nameof(transport.AcceptBatchSize), value => transport.AcceptBatchSize = value);
+            nested.NullableLong(nameof(transport.MaxReadBufferSize), value => transport.MaxReadBufferSize = value);
+            nested.NullableLong(nameof(transport.MaxWriteBufferSize), value => transport.MaxWriteBufferSize = value);
+            nested.Enum<UnixFileMode>(nameof(transport.UnixSocketMode), value => transport.UnixSocketMode = value);
+            nested.Bool(nameof(transport.RemoveStaleUnixSocket), value => transport.RemoveStaleUnixSocket = value);
+        });
+
+        reader.ReportUnknown();
+    }
+
+    /// <summary>Reads known keys of a section one by one and remembers what was wrong and what was left.</summary>
+    private sealed class SectionReader
+    {
+        private readonly List<string> _faults;
+        private readonly Dictionary<string, IConfigurationSection> _left;
+
+        public SectionReader(IConfigurationSection section, List<string> faults)
+        {
+            _faults = faults;
+            _left = section.GetChildren().ToDictionary(static child => child.Key, StringComparer.OrdinalIgnoreCase);
+        }
+
+        public void Bool(string key, Action<bool> set)
+            => Value(key, "true or false", text => bool.TryParse(text, out bool value) && Accept(set, value));
+
+        public void Int(string key, Action<int> set)
+            => Value(key, "a whole number", text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && Accept(set, value));
+
+        public void Long(string key, Action<long> set)
+            => Value(key, "a whole number", text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && Accept(set, value));
+
+        // An empty string stands for null, as with the general binder.
+        public void NullableInt(string key, Action<int?> set)
+            => Value(key, "a whole number, or empty for no limit", text => text.Length == 0
+                ? Accept(set, null)
+                : int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && Accept(set, value));
+
+        public void NullableLong(string key, Action<long?> set)
+            => Value(key, "a whole number, or empty for no limit", text => text.Length == 0
+                ? Accept(set, null)
+                : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && Accept(set, value));
+
+        public void Time(string key, Action<TimeSpan> set)
+            => Value(key, "a time such as 00:00:05", text => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value) && Accept(set, value));
+
+        public void Enum<T>(string key, Action<T> set)
+            where T : struct, Enum
+            => Value(key, $"one of {string.Join(", ", System.Enum.GetNames<T>())}", text =>
+                !text.Any(char.IsAsciiDigit) && System.Enum.TryParse(text, ignoreCase: true, out T value) && Accept(set, value));
+
+        public void Children(string key, Action<IEnumerable<IConfigurationSection>> set)
+        {
+            if (_left.Remove(key, out IConfigurationSection? section))
+            {
+                set(section.GetChildren());
+            }
+        }
+
+        public void Nested(string key, Action<SectionReader> read)
+        {
+            if (_left.Remove(key, out IConfigurationSection? section))
+            {
+                var nested = new SectionReader(section, _faults);
+                read(nested);
+                nested.ReportUnknown();
+            }
+        }
+
+        public void ReportUnknown()
+        {
+            foreach (IConfigurationSection section in _left.Values)
+            {
+                _faults.Add($"{section.Path} is not a setting of Aeronet.");
+            }
+            _left.Clear();
+        }
+
+        private void Value(string key, string expected, Func<string, bool> tryAccept)
+        {
+            if (_left.Remove(key, out IConfigurationSection? section) && !tryAccept(section.Value ?? ""))
+            {
+                _faults.Add($"{section.Path} is '{section.Value}'; expected: {expected}.");
+            }
+        }
+
+        private static bool Accept<T>(Action<T> set, T value)
+        {
+            set(value);
+            return true;
+        }
+    }
+}

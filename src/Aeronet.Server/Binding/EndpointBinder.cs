@@ -1,0 +1,214 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Listen;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Aeronet.Server.Binding;
+
+/// <summary>The endpoints that one run of the server listens on: binds them, publishes their addresses, replaces them when the configuration changes.</summary>
+/// <remarks>One caller at a time: the server holds its lock around every call.</remarks>
+internal sealed class EndpointBinder
+{
+    /// <summary>How long the connections of a removed endpoint may go on, as on Kestrel.</summary>
+    private static readonly TimeSpan s_removedEndpointGrace = TimeSpan.FromSeconds(5);
+
+    private static readonly IPAddress[] s_loopbacks = [IPAddress.Loopback, IPAddress.IPv6Loopback];
+
+    private readonly EventLoopGroup _group;
+    private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
+    private readonly ICollection<string> _addresses;
+    private readonly long? _maxConnections;
+    private readonly GeneralLog _log;
+    private readonly List<Entry> _entries = [];
+
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ICollection<string> addresses, ServerSettings settings)
+    {
+        _group = group;
+        _acceptorOf = acceptorOf;
+        _addresses = addresses;
+        _maxConnections = settings.MaxConcurrentConnections;
+        _log = settings.Log.General;
+    }
+
+    public int Count => _entries.Count;
+
+    /// <summary>What is bound, with dynamic ports resolved.</summary>
+    public List<EndpointRequest> Requests => _entries.ConvertAll(static entry => entry.Request);
+
+    /// <summary>Listens on one endpoint and publishes its address. A failure leaves nothing of it bound.</summary>
+    /// <exception cref="IOException">The address is in use, or it cannot be bound at all.</exception>
+    public async Task BindAsync(EndpointRequest request)
+    {
+        Debug.Assert(request.FindFault() is null);
+        List<BoundEndpoint> listeners = request.Scope switch
+        {
+            ListenScope.Localhost => await BindLocalhostAsync(request, (IPEndPoint)request.EndPoint).ConfigureAwait(false),
+            ListenScope.Any => [BindAny(request, (IPEndPoint)request.EndPoint)],
+            _ => [BindOne(request, request.EndPoint)],
+        };
+        Debug.Assert(listeners.Count > 0);
+
+        // Applications that keep their ListenOptions read the real port there; a handle stays a handle so that a restart can use it again.
+        if (request.Scope != ListenScope.Localhost && request.EndPoint is IPEndPoint)
+        {
+            KestrelInternals.SetEndPoint(request.Options, listeners[0].LocalEndPoint);
+        }
+        string address = ListenAddress.Display(request.EndPoint, request.LocalhostName);
+        _addresses.Add(address);
+        _entries.Add(new Entry(request, listeners, address));
+    }
+
+    /// <summary>Stops listening everywhere; connections live on.</summary>
+    public Task UnbindAllAsync() => Task.WhenAll(_entries.SelectMany(static entry => entry.Listeners).Select(_group.UnbindAsync));
+
+    /// <summary>Takes back what <see cref="BindAsync"/> published, after a failed start.</summary>
+    public async Task RollBackAsync()
+    {
+        await UnbindAllAsync().ConfigureAwait(false);
+        foreach (Entry entry in _entries)
+        {
+            _addresses.Remove(entry.Address);
+        }
+        _entries.Clear();
+    }
+
+    /// <summary>Makes the endpoints of the changed configuration the bound ones: new ones are bound first, and only when all of them are, the removed ones end.</summary>
+    /// <param name="wanted">Configured endpoints after the change: the same object where nothing changed.</param>
+    public async Task ReplaceConfiguredAsync(IReadOnlyList<ListenOptions> wanted)
+    {
+        List<Entry> removed = _entries.FindAll(entry => entry.Request.IsConfigured && !wanted.Contains(entry.Request.Options));
+        var started = new List<string>();
+        bool failed = false;
+        foreach (ListenOptions options in wanted)
+        {
+            if (_entries.Exists(entry => entry.Request.Options == options))
+            {
+                continue;
+            }
+            EndpointRequest request = EndpointRequest.FromListenOptions(options, isConfigured: true);
+            try
+            {
+                if (request.FindFault() is { } fault)
+                {
+                    throw new InvalidOperationException(fault);
+                }
+                // The same address with other settings: the listener stays, nothing else of a cleartext endpoint can change while it runs.
+                if (removed.Find(entry => SameAddress(entry.Request, request)) is { } kept)
+                {
+                    removed.Remove(kept);
+                    _entries[_entries.IndexOf(kept)] = kept with { Request = request };
+                    continue;
+                }
+                await BindAsync(request).ConfigureAwait(false);
+                started.Add(request.Name);
+            }
+            catch (Exception failure) when (failure is IOException or SocketException or InvalidOperationException)
+            {
+                failed = true;
+                _log.EndpointReloadFailed(request.Name, failure);
+            }
+        }
+
+        if (failed)
+        {
+            return; // What worked before goes on working, and is looked at again with the next change.
+        }
+
+        foreach (Entry entry in removed)
+        {
+            _entries.Remove(entry);
+            _addresses.Remove(entry.Address);
+        }
+        await Task.WhenAll(removed.SelectMany(static entry => entry.Listeners).Select(EndAsync)).ConfigureAwait(false);
+        if (started.Count > 0 || removed.Count > 0)
+        {
+            _log.EndpointsReloaded(string.Join(", ", started), string.Join(", ", removed.Select(static entry => entry.Address)));
+        }
+    }
+
+    private async Task EndAsync(BoundEndpoint listener)
+    {
+        await _group.UnbindAsync(listener).ConfigureAwait(false);
+        _group.Drain(listener);
+        Task empty = _group.WhenEmptyAsync(listener);
+        await empty.WaitAsync(s_removedEndpointGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!empty.IsCompleted)
+        {
+            _group.Abort(listener);
+        }
+    }
+
+    private BoundEndpoint BindOne(EndpointRequest request, EndPoint endPoint)
+    {
+        string display = ListenAddress.Display(endPoint);
+        var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections);
+        try
+        {
+            return _group.Bind(endPoint, _acceptorOf(endpoint));
+        }
+        catch (AddressInUseException inUse)
+        {
+            throw new IOException($"Failed to bind to address {display}: address already in use.", inUse);
+        }
+    }
+
+    private BoundEndpoint BindAny(EndpointRequest request, IPEndPoint endPoint)
+    {
+        try
+        {
+            return BindOne(request, endPoint);
+        }
+        catch (SocketException) when (endPoint.Address.Equals(IPAddress.IPv6Any))
+        {
+            return BindOne(request, new IPEndPoint(IPAddress.Any, endPoint.Port));
+        }
+    }
+
+    private async Task<List<BoundEndpoint>> BindLocalhostAsync(EndpointRequest request, IPEndPoint endPoint)
+    {
+        var listeners = new List<BoundEndpoint>(2);
+        var failures = new List<Exception>(2);
+        foreach (IPAddress loopback in s_loopbacks)
+        {
+            try
+            {
+                listeners.Add(BindOne(request, new IPEndPoint(loopback, endPoint.Port)));
+            }
+            catch (SocketException failure)
+            {
+                // A host without IPv6 (or without IPv4) has one loopback only.
+                _log.LoopbackNotBound(request.Name, loopback.ToString(), failure.Message);
+                failures.Add(failure);
+            }
+            catch (IOException)
+            {
+                await Task.WhenAll(listeners.Select(_group.UnbindAsync)).ConfigureAwait(false);
+                throw;
+            }
+        }
+        if (listeners.Count == 0)
+        {
+            throw new IOException($"Failed to bind to address {request.Name}.", new AggregateException(failures));
+        }
+        return listeners;
+    }
+
+    private static bool SameAddress(EndpointRequest one, EndpointRequest other)
+        => one.Scope == other.Scope && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
+
+    /// <param name="Request">What was asked for.</param>
+    /// <param name="Listeners">One, or two for localhost.</param>
+    /// <param name="Address">As published.</param>
+    private sealed record Entry(EndpointRequest Request, List<BoundEndpoint> Listeners, string Address);
+}

@@ -1,0 +1,104 @@
+using System;
+using System.Diagnostics;
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Aeronet.Server.Binding;
+
+/// <summary>One endpoint to be bound, from a URL or from Kestrel's listen options.</summary>
+internal sealed class EndpointRequest
+{
+    private EndpointRequest(ListenOptions options, ListenScope scope, string name, string localhostName, bool isHttps, bool isConfigured)
+    {
+        Debug.Assert(name.Length > 0);
+        Debug.Assert(scope == ListenScope.Localhost == (localhostName.Length > 0));
+        Options = options;
+        Scope = scope;
+        Name = name;
+        LocalhostName = localhostName;
+        IsHttps = isHttps;
+        IsConfigured = isConfigured;
+    }
+
+    /// <summary>Kestrel's description, with endpoint defaults applied. Its endpoint is replaced by the real one after binding, so a restart keeps a dynamic port.</summary>
+    public ListenOptions Options { get; }
+
+    public ListenScope Scope { get; }
+
+    /// <summary>For messages: the URL, or the display name of the listen options.</summary>
+    public string Name { get; }
+
+    /// <summary>Host of a localhost address as published, e.g. <c>localhost</c>; otherwise empty.</summary>
+    public string LocalhostName { get; }
+
+    public bool IsHttps { get; }
+
+    /// <summary>From the configuration section: follows its changes.</summary>
+    public bool IsConfigured { get; }
+
+    public EndPoint EndPoint => Options.EndPoint;
+
+    public static EndpointRequest FromAddress(ListenAddress address, KestrelServerOptions kestrel)
+    {
+        Debug.Assert(address.EndPoint is not null);
+        ListenOptions options = KestrelInternals.CreateListenOptions(address.EndPoint);
+        KestrelInternals.ApplyEndpointDefaults(kestrel, options);
+        return new EndpointRequest(options, address.Scope, address.Url, address.Host, address.IsHttps || KestrelInternals.GetIsTls(options), isConfigured: false);
+    }
+
+    public static EndpointRequest FromListenOptions(ListenOptions options, bool isConfigured)
+    {
+        string name = KestrelInternals.GetDisplayName(options);
+        if (KestrelInternals.IsLocalhost(options))
+        {
+            // The display name is the only place where a prefix such as "foo.localhost" can be seen.
+            int start = name.IndexOf("://", StringComparison.Ordinal) + 3;
+            int end = name.LastIndexOf(':');
+            return new EndpointRequest(options, ListenScope.Localhost, name, name[start..end], KestrelInternals.GetIsTls(options), isConfigured);
+        }
+        return new EndpointRequest(options, KestrelInternals.IsAnyIP(options) ? ListenScope.Any : ListenScope.Single, name, "", KestrelInternals.GetIsTls(options), isConfigured);
+    }
+
+    /// <summary>Why this endpoint cannot be served; null when it can.</summary>
+    public string? FindFault()
+    {
+        if (IsHttps)
+        {
+            return HttpsFault(Name);
+        }
+        if (Options.PipeName is not null)
+        {
+            return PipeFault(Name);
+        }
+        if (Options.Protocols == HttpProtocols.None)
+        {
+            return $"The endpoint {Name} has no protocol: {nameof(ListenOptions.Protocols)} is None; Http1 must be among them.";
+        }
+        if (!Options.Protocols.HasFlag(HttpProtocols.Http1))
+        {
+            string reason = Options.Protocols == HttpProtocols.Http3 ? "HTTP/3 requires HTTPS" : "HTTP/2 is not available yet on Aeronet";
+            return $"The endpoint {Name} asks for {Options.Protocols} only, and {reason}: add Http1 to {nameof(ListenOptions.Protocols)}.";
+        }
+        // Skipping middleware in silence could drop a security filter: better not to start.
+        if (KestrelInternals.GetMiddleware(Options) is { Count: > 0 })
+        {
+            return $"The endpoint {Name} has connection middleware (ListenOptions.Use, UseConnectionLogging and the like), which is not available yet on Aeronet: remove it, or serve this endpoint with Kestrel.";
+        }
+        if (Scope == ListenScope.Localhost && EndPoint is IPEndPoint { Port: 0 })
+        {
+            return ListenAddress.DynamicLocalhostPort(Name);
+        }
+        if (EndPoint is FileHandleEndPoint { FileHandleType: FileHandleType.Pipe })
+        {
+            return PipeFault(Name);
+        }
+        return null;
+    }
+
+    public static string HttpsFault(string name)
+        => $"HTTPS is not available yet on Aeronet: the endpoint {name} cannot be started. Use an http:// address, or let a proxy end TLS in front of the server.";
+
+    public static string PipeFault(string name)
+        => $"The endpoint {name} is a named pipe, which Aeronet does not serve.";
+}

@@ -1,0 +1,153 @@
+using System;
+using System.Diagnostics;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Abstractions;
+
+namespace Aeronet.Server.Exchange;
+
+/// <summary>The one place where application code starts: owns the execution mode and gives every request a clean ExecutionContext.</summary>
+internal abstract class AppRunner
+{
+    protected AppRunner(ServerSettings settings) => Settings = settings;
+
+    public ServerSettings Settings { get; }
+
+    public bool IsOnThreadPool => Settings.ApplicationMode == ApplicationMode.ThreadPool;
+
+    /// <summary>When the session looks at a running exchange for the first time, in milliseconds after its start.</summary>
+    /// <remarks>On the thread pool a handler may flush and then block: its held-back response leaves at the first look. On the loop nothing can look before the handler returns.</remarks>
+    public int FirstWatchMs => IsOnThreadPool ? 64 : 1000;
+
+    public static AppRunner Create<TContext>(IHttpApplication<TContext> application, ServerSettings settings)
+        where TContext : notnull => new AppRunner<TContext>(application, settings);
+
+    /// <summary>A new exchange for this application's context type.</summary>
+    public abstract HttpExchange CreateExchange();
+
+    /// <summary>Starts the application on an exchange that has begun. Loop thread.</summary>
+    /// <returns>True when it has finished already, on this thread. False when it goes on elsewhere: the exchange must not be touched any more.</returns>
+    public bool Start(HttpExchange exchange)
+    {
+        Debug.Assert(exchange.Session.Connection.Loop.IsCurrent);
+        if (IsOnThreadPool)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(exchange, preferLocal: false);
+            return false;
+        }
+
+        ExecutionContext? clean = ExecutionContext.Capture();
+        Task run = exchange.RunAsync();
+        if (clean is not null)
+        {
+            ExecutionContext.Restore(clean); // what the application set in AsyncLocals ends with its request
+        }
+
+        if (run.IsCompleted)
+        {
+            Debug.Assert(run.IsCompletedSuccessfully);
+            return true;
+        }
+
+        Suspend(exchange, run);
+        return false;
+    }
+
+    /// <summary>The thread pool's part.</summary>
+    public static void RunOnThreadPool(HttpExchange exchange)
+    {
+        Task run = exchange.RunAsync();
+        if (run.IsCompleted)
+        {
+            Debug.Assert(run.IsCompletedSuccessfully);
+            exchange.Session.FinishElsewhere(exchange);
+            return;
+        }
+
+        Suspend(exchange, run);
+    }
+
+    // What was flushed leaves now, and the end of the exchange is left to whichever thread completes it.
+    private static void Suspend(HttpExchange exchange, Task run)
+    {
+        exchange.Output.StopDeferring();
+        run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(exchange.FinishElsewhereAction);
+    }
+}
+
+/// <summary>An <see cref="AppRunner"/> that knows the application's context type.</summary>
+internal sealed class AppRunner<TContext> : AppRunner
+    where TContext : notnull
+{
+    private readonly IHttpApplication<TContext> _application;
+
+    public AppRunner(IHttpApplication<TContext> application, ServerSettings settings)
+        : base(settings) => _application = application;
+
+    public override HttpExchange CreateExchange() => new Exchange(this);
+
+    // The context container lets hosting reuse its Context and DefaultHttpContext from request to request: without it every request allocates both.
+    private sealed class Exchange : HttpExchange, IHostContextContainer<TContext>
+    {
+        private readonly IHttpApplication<TContext> _application;
+
+        public Exchange(AppRunner<TContext> runner)
+            : base(runner) => _application = runner._application;
+
+        TContext? IHostContextContainer<TContext>.HostContext { get; set; }
+
+        /// <summary>Never faults: what the application throws becomes a response or ends the connection.</summary>
+        public override async Task RunAsync()
+        {
+            TContext context;
+            try
+            {
+                context = _application.CreateContext(this);
+            }
+            catch (Exception exception)
+            {
+                OnApplicationError(exception);
+                await EndResponseAsync().ConfigureAwait(false);
+                return;
+            }
+
+            Exception? error = null;
+            try
+            {
+                await _application.ProcessRequestAsync(context).ConfigureAwait(false);
+                if (!HasStarted && HasOnStarting)
+                {
+                    await FireOnStartingAsync().ConfigureAwait(false);
+                }
+
+                CheckContentLength();
+            }
+            catch (Exception exception)
+            {
+                error = exception;
+                OnApplicationError(exception);
+            }
+
+            await EndResponseAsync().ConfigureAwait(false);
+            if (HasOnCompleted)
+            {
+                await FireOnCompletedAsync().ConfigureAwait(false);
+            }
+
+            try
+            {
+                _application.DisposeContext(context, error);
+            }
+            catch (Exception exception)
+            {
+                Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
+            }
+
+            if (NeedsBodyDrain)
+            {
+                await DrainBodyAsync().ConfigureAwait(false);
+            }
+        }
+    }
+}

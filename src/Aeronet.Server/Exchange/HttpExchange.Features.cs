@@ -1,0 +1,226 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Features.Authentication;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+
+#pragma warning disable CA2252 // IHttpWebTransportFeature is a preview interface; see HttpExchange.Connection
+
+namespace Aeronet.Server.Exchange;
+
+// The feature collection: fixed slots, a list for the rest, then the connection's features.
+internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesFeature, IEndpointFeature
+{
+    // Slots up to here hold the exchange itself unless the application replaced or hid the feature; those above start empty.
+    private const int OwnSlotCount = 20;
+    private const int PersistentStateSlot = 20;
+
+    // Hot first: the order in which hosting, routing and a plain endpoint ask. The index is the slot.
+    private static readonly Type[] s_slots =
+    [
+        typeof(IHttpRequestFeature),
+        typeof(IHttpResponseFeature),
+        typeof(IHttpResponseBodyFeature),
+        typeof(IEndpointFeature),
+        typeof(IRouteValuesFeature),
+        typeof(IHttpRequestLifetimeFeature),
+        typeof(IHttpConnectionFeature),
+        typeof(IHttpRequestIdentifierFeature),
+        typeof(IRequestBodyPipeFeature),
+        typeof(IHttpRequestBodyDetectionFeature),
+        typeof(IHttpMaxRequestBodySizeFeature),
+        typeof(IHttpBodyControlFeature),
+        typeof(IHttpUpgradeFeature),
+        typeof(IHttpExtendedConnectFeature),
+        typeof(IHttpRequestTrailersFeature),
+        typeof(IHttpResponseTrailersFeature),
+        typeof(IHttpMinRequestBodyDataRateFeature),
+        typeof(IHttpMinResponseDataRateFeature),
+        typeof(IBadRequestExceptionFeature),
+        typeof(IHttpWebTransportFeature),
+        typeof(IPersistentStateFeature),
+        typeof(IServiceProvidersFeature),
+        typeof(IItemsFeature),
+        typeof(IQueryFeature),
+        typeof(IFormFeature),
+        typeof(IHttpAuthenticationFeature),
+        typeof(IResponseCookiesFeature),
+        typeof(ISessionFeature),
+        typeof(IHttpActivityFeature),
+        typeof(IHttpMetricsTagsFeature),
+        typeof(IHttpWebSocketFeature),
+        typeof(Microsoft.AspNetCore.Http.Timeouts.IHttpRequestTimeoutFeature),
+    ];
+
+    private readonly object?[] _slots = new object?[s_slots.Length];
+    private uint _changedSlots;                          // bit per slot that differs from its start value
+    private List<KeyValuePair<Type, object>>? _extra;    // features without a slot
+    private int _revision;
+    private Endpoint? _endpoint;
+    private RouteValueDictionary? _routeValues;
+
+    bool IFeatureCollection.IsReadOnly => false;
+
+    int IFeatureCollection.Revision => _revision;
+
+    object? IFeatureCollection.this[Type key]
+    {
+        get
+        {
+            ArgumentNullException.ThrowIfNull(key);
+            return Find(key);
+        }
+
+        set
+        {
+            ArgumentNullException.ThrowIfNull(key);
+            Store(key, value);
+        }
+    }
+
+    public TFeature? Get<TFeature>() => (TFeature?)Find(typeof(TFeature));
+
+    public void Set<TFeature>(TFeature? instance) => Store(typeof(TFeature), instance);
+
+    Endpoint? IEndpointFeature.Endpoint
+    {
+        get => _endpoint;
+        set => _endpoint = value;
+    }
+
+    RouteValueDictionary IRouteValuesFeature.RouteValues
+    {
+        get => _routeValues ??= [];
+        set => _routeValues = value;
+    }
+
+    IEnumerator<KeyValuePair<Type, object>> IEnumerable<KeyValuePair<Type, object>>.GetEnumerator() => EnumerateFeatures();
+
+    IEnumerator IEnumerable.GetEnumerator() => EnumerateFeatures();
+
+    private object? Find(Type key)
+    {
+        int slot = SlotOf(key);
+        object? found = slot >= 0 ? Slot(slot) : FindExtra(key);
+        return found ?? Session.Connection.Features[key];
+    }
+
+    private object? Slot(int slot)
+    {
+        if (slot == PersistentStateSlot && (_changedSlots & (1u << slot)) == 0)
+        {
+            return null; // the connection's own shows through: it outlives the request
+        }
+
+        return _slots[slot];
+    }
+
+    private void Store(Type key, object? value)
+    {
+        _revision++;
+        int slot = SlotOf(key);
+        if (slot >= 0)
+        {
+            _slots[slot] = value;
+            _changedSlots |= 1u << slot;
+            return;
+        }
+
+        _extra ??= [];
+        for (int i = 0; i < _extra.Count; i++)
+        {
+            if (_extra[i].Key == key)
+            {
+                if (value is null)
+                {
+                    _extra.RemoveAt(i);
+                }
+                else
+                {
+                    _extra[i] = KeyValuePair.Create(key, value);
+                }
+
+                return;
+            }
+        }
+
+        if (value is not null)
+        {
+            _extra.Add(KeyValuePair.Create(key, value));
+        }
+    }
+
+    private object? FindExtra(Type key)
+    {
+        if (_extra is not null)
+        {
+            foreach (KeyValuePair<Type, object> extra in _extra)
+            {
+                if (extra.Key == key)
+                {
+                    return extra.Value;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    // A linear search over references: the hot ones are found within a few compares, cheaper than any hash.
+    private static int SlotOf(Type key)
+    {
+        Type[] slots = s_slots;
+        for (int i = 0; i < slots.Length; i++)
+        {
+            if (ReferenceEquals(slots[i], key))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private void InitializeFeatures() => _slots.AsSpan(0, OwnSlotCount).Fill(this);
+
+    private void ResetFeatures()
+    {
+        // Always, because caches of DefaultHttpContext hold features of the request that ended.
+        _revision++;
+        uint changed = _changedSlots;
+        _changedSlots = 0;
+        while (changed != 0)
+        {
+            int slot = System.Numerics.BitOperations.TrailingZeroCount(changed);
+            changed &= changed - 1;
+            _slots[slot] = slot < OwnSlotCount ? this : null;
+        }
+
+        _extra?.Clear();
+        _endpoint = null;
+        _routeValues?.Clear();
+    }
+
+    private IEnumerator<KeyValuePair<Type, object>> EnumerateFeatures()
+    {
+        for (int i = 0; i < _slots.Length; i++)
+        {
+            if (Slot(i) is { } feature)
+            {
+                yield return KeyValuePair.Create(s_slots[i], feature);
+            }
+        }
+
+        if (_extra is not null)
+        {
+            foreach (KeyValuePair<Type, object> extra in _extra)
+            {
+                yield return extra;
+            }
+        }
+    }
+}

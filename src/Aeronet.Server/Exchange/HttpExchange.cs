@@ -1,0 +1,375 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Http.Http1;
+using Aeronet.Http.Semantics;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Server.Sessions;
+using Aeronet.Transport.Buffers;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+
+namespace Aeronet.Server.Exchange;
+
+/// <summary>One request and its response: the feature collection that ASP.NET Core works on, from the parsed head to the last byte framed.</summary>
+/// <remarks>
+/// Pooled per loop and attached to a session while that has a request; only the loop attaches and detaches. While the application runs the
+/// exchange belongs to it; the loop and timers come in through <see cref="Output"/> (which locks), <see cref="RequestBody"/> (wait claimed first) and the
+/// members under "Calls from other threads".
+/// The parts of this class are one idea each: Features (the table), Request, Response, Connection (lifetime, upgrade, identity).
+/// </remarks>
+internal abstract partial class HttpExchange : IThreadPoolWorkItem
+{
+    private Http1Session? _session; // Non-null from Attach to Detach.
+    private ReceiveBuffer _headBuffer; // Allocated when the head's bytes had to leave the session's input buffer.
+    private bool _headDetached;
+    private byte[]? _headArray; // Where the head's bytes are; non-null while an exchange has begun.
+    private int _headOffset;
+    private bool _finished;
+    private bool _keepAlive;
+    private Exception? _applicationError;
+    private Exception? _rejection; // What the application was told about a malformed or oversized body.
+
+    protected HttpExchange(AppRunner runner)
+    {
+        Runner = runner;
+        Settings = runner.Settings;
+        Head = new RequestHead();
+        Trailers = new TrailerSection();
+        RequestBody = new RequestBody(this);
+        Output = new ResponseOutput(this);
+        _requestHeaders = new RequestHeaders(Settings.RequestHeaderEncodingSelector, !Settings.DisableStringReuse);
+        ResponseFields = new ResponseHeaders(Settings.ResponseHeaderEncodingSelector);
+        FinishElsewhereAction = () => Session.FinishElsewhere(this);
+        InitializeFeatures();
+    }
+
+    public AppRunner Runner { get; }
+
+    public ServerSettings Settings { get; }
+
+    public RequestHead Head { get; }
+
+    /// <summary>Where the chunked reader's trailers are parsed into.</summary>
+    public TrailerSection Trailers { get; }
+
+    public RequestBody RequestBody { get; }
+
+    public ResponseOutput Output { get; }
+
+    /// <summary>Made once, so that a suspended request allocates no delegate.</summary>
+    public Action FinishElsewhereAction { get; }
+
+    public Http1Session Session
+    {
+        get
+        {
+            Debug.Assert(_session is not null);
+            return _session;
+        }
+    }
+
+    /// <summary>Ended, but not yet given back: its response may still wait for the socket, or the connection is to be closed.</summary>
+    public bool IsFinished => Volatile.Read(ref _finished);
+
+    /// <summary>Another request may follow on this connection.</summary>
+    public bool KeepAlive => _keepAlive;
+
+    public bool IsHeadRequest => Head.Method == Aeronet.Http.Semantics.HttpMethod.Head;
+
+    public bool IsHttp10 => Head.Version == HttpVersion.Http10;
+
+    private ReadOnlySpan<byte> HeadBytes(int start, int length) => _headArray.AsSpan(_headOffset + start, length);
+
+    // ---- Life (loop) ------------------------------------------------------------------------------------------
+
+    public void Attach(Http1Session session)
+    {
+        Debug.Assert(_session is null);
+        _session = session;
+    }
+
+    public void Detach()
+    {
+        Debug.Assert(_session is not null);
+        Debug.Assert(Output.Length == 0);
+        _session = null;
+    }
+
+    /// <summary>A head has been parsed into <see cref="Head"/>; its bytes lie in <paramref name="array"/> from <paramref name="offset"/> until <see cref="Reset"/> or <see cref="KeepHead"/>.</summary>
+    public void Begin(byte[] array, int offset)
+    {
+        Debug.Assert(!_finished);
+        _headArray = array;
+        _headOffset = offset;
+        _keepAlive = Head.KeepAlive && Session.RequestCount < Settings.MaxRequestsPerConnection;
+        _requestHeaders.Attach(Head, array, offset);
+        RequestBody.Begin(Head);
+        Output.Begin();
+        BeginRequest();
+    }
+
+    /// <summary>Everything of this request is forgotten; framed bytes of its response stay in the output.</summary>
+    public void Reset()
+    {
+        ResetFeatures();
+        ResetRequest();
+        ResetResponse();
+        ResetConnection();
+        RequestBody.Reset();
+        Output.Reset();
+        ReleaseHead();
+        _headArray = null;
+        _applicationError = null;
+        _rejection = null;
+        Volatile.Write(ref _finished, false);
+    }
+
+    /// <summary>The connection closes: forgets request and response alike.</summary>
+    public void Abandon()
+    {
+        Output.Abandon();
+        Reset();
+    }
+
+    /// <summary>Moves the head's bytes out of the way of further receives.</summary>
+    public void KeepHead()
+    {
+        if (!_headDetached)
+        {
+            _headDetached = true;
+            _headBuffer = Session.Input.DetachConsumed(Session.Blocks, Settings.InitialReadSize);
+        }
+    }
+
+    private void ReleaseHead()
+    {
+        if (_headDetached)
+        {
+            _headDetached = false;
+            _headBuffer.Release(Session.Blocks);
+        }
+    }
+
+    public void MarkFinished() => Volatile.Write(ref _finished, true);
+
+    public void DisableKeepAlive() => _keepAlive = false;
+
+    // ---- Running (the application's thread) ---------------------------------------------------------------------
+
+    /// <summary>Runs the application to the end of the exchange. Completes when nothing of it is left to do but to send what is framed.</summary>
+    public abstract Task RunAsync();
+
+    void IThreadPoolWorkItem.Execute() => AppRunner.RunOnThreadPool(this);
+
+    protected void OnApplicationError(Exception exception)
+    {
+        if (exception is Microsoft.AspNetCore.Http.BadHttpRequestException refused)
+        {
+            _rejection ??= refused;
+            _keepAlive = false;
+            if (!HasStarted)
+            {
+                _statusCode = refused.StatusCode;
+            }
+
+            _applicationError ??= refused;
+            return;
+        }
+
+        _applicationError ??= exception;
+        if (IsAborted && exception is OperationCanceledException or IOException)
+        {
+            Settings.Log.General.RequestAborted(ConnectionId, TraceIdentifier);
+            return;
+        }
+
+        Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
+    }
+
+    /// <summary>A response whose length disagrees with what it declared cannot be repaired: the application is told in the log, the client by the close.</summary>
+    protected void CheckContentLength()
+    {
+        long? declared = ResponseFields.ContentLength;
+        if (IsAborted || declared is null || IsHeadRequest || ResponseFields.HasTransferEncoding || !ResponseHead.StatusAllowsContent(StatusCode) || Output.ContentWritten >= declared)
+        {
+            return;
+        }
+
+        _keepAlive = false;
+        Session.EndReason ??= ConnectionErrors.ResponseContentLengthMismatch;
+        OnApplicationError(new InvalidOperationException($"Response Content-Length mismatch: too few bytes written ({Output.ContentWritten} of {declared})."));
+    }
+
+    /// <summary>Frames what is left of the response, or replaces it by an error if that is still possible.</summary>
+    protected async ValueTask EndResponseAsync()
+    {
+        CompleteBodies();
+        if (IsAborted)
+        {
+            if (!HasStarted)
+            {
+                _statusCode = StatusCodes.Status499ClientClosedRequest; // never sent: what logs and metrics see
+            }
+
+            return;
+        }
+
+        if (_applicationError is null && _rejection is null)
+        {
+            ForceUnreadBodyDecision();
+            Output.End(send: !Session.Connection.Loop.IsCurrent);
+            return;
+        }
+
+        if (HasStarted)
+        {
+            _keepAlive = false;
+            Session.EndReason ??= ConnectionErrors.ErrorAfterStartingResponse;
+            Output.EndIncomplete();
+            return;
+        }
+
+        SetErrorResponse();
+        if (HasOnStarting)
+        {
+            try
+            {
+                await FireOnStartingAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
+            }
+        }
+
+        ForceUnreadBodyDecision();
+        Output.End(send: !Session.Connection.Loop.IsCurrent);
+    }
+
+    // Decides before the head is framed whether the connection can go on, because the head says it.
+    private void ForceUnreadBodyDecision()
+    {
+        if (RequestBody.TrySkipBuffered())
+        {
+            return;
+        }
+
+        // The client waits for a 100 that now never comes: it may send the content or not, and nothing could tell which (RFC 9110 section 10.1.1).
+        if (RequestBody.HasFailed || Settings.BodyDrainTimeoutMs == 0 || (Head.ExpectsContinue && !RequestBody.IsReadStarted))
+        {
+            _keepAlive = false;
+        }
+    }
+
+    /// <summary>Content is left that the next request stands behind.</summary>
+    protected bool NeedsBodyDrain => _keepAlive && !IsAborted && !RequestBody.IsEnded && !RequestBody.HasFailed;
+
+    /// <summary>Receives and drops the rest of the content so that the next request can be read, for a limited time.</summary>
+    protected async Task DrainBodyAsync()
+    {
+        Settings.Log.General.RequestBodyNotEntirelyRead(ConnectionId, TraceIdentifier);
+        byte[] sink = System.Buffers.ArrayPool<byte>.Shared.Rent(BlockPool.BlockSize);
+        using CancellationTokenSource timeout = new(TimeSpan.FromMilliseconds(Settings.BodyDrainTimeoutMs), Settings.TimeProvider);
+        try
+        {
+            // The suspension at the first wait sends the response, which the client may be waiting for.
+            while (await RequestBody.ReadAsync(sink, timeout.Token).ConfigureAwait(false) > 0)
+            {
+                if (Session.IsDraining)
+                {
+                    _keepAlive = false;
+                    break;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            Settings.Log.General.RequestBodyDrainTimedOut(ConnectionId, TraceIdentifier);
+            _keepAlive = false;
+        }
+        catch (IOException)
+        {
+            _keepAlive = false; // malformed, too large, too slow, or gone: reported where it was found
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(sink);
+        }
+    }
+
+    // ---- Requests that never reach the application ---------------------------------------------------------------------
+
+    /// <summary>Answers what is not the application's: true when the response is framed, or <paramref name="error"/> says why the request is refused. Loop thread.</summary>
+    public bool TryAnswerItself(out ProtocolError error)
+    {
+        error = default;
+        if (!TryDecodeHeaders(out int badOffset))
+        {
+            error = Refusals.FieldValueIsNoText(badOffset, Excerpt.Escape(HeadBytes(0, Head.Length), badOffset));
+            return true;
+        }
+
+        if (Head.HasUnknownExpectation && Settings.RejectUnknownExpectations)
+        {
+            error = ProtocolError.Create(RejectionReason.ExpectationFailed, Head.FieldsStart);
+            return true;
+        }
+
+        return OwnMethods.TryAnswer(this);
+    }
+
+    /// <summary>Appends request line and field lines, without the fields named, as content of a TRACE response.</summary>
+    public void CopyHeadTo(ResponseOutput output, ReadOnlySpan<KnownHeader> without)
+    {
+        output.Buffer(HeadBytes(Head.Start, Head.FieldsStart - Head.Start));
+        foreach (ref readonly FieldLine line in Head.Fields)
+        {
+            if (!without.Contains(line.Name))
+            {
+                output.Buffer(HeadBytes(line.NameStart, line.NameLength));
+                output.Buffer(": "u8);
+                output.Buffer(HeadBytes(line.ValueStart, line.ValueLength));
+                output.Buffer("\r\n"u8);
+            }
+        }
+
+        output.Buffer("\r\n"u8);
+    }
+
+    // ---- Refusals ----------------------------------------------------------------------------------------------------
+
+    /// <summary>The request will not reach the application: reports it and frames the answer. Loop thread.</summary>
+    public void Refuse(in ProtocolError error)
+    {
+        _keepAlive = false;
+        Report(error, new AeronetBadHttpRequestException(error));
+        _statusCode = error.Status;
+        if (error.AllowedMethod is not null)
+        {
+            ResponseFields["Allow"] = error.AllowedMethod;
+        }
+
+        Output.End(send: false);
+    }
+
+    /// <summary>The content is not acceptable: reports it and makes the exception that the reader gets.</summary>
+    public Exception Reject(in ProtocolError error)
+    {
+        var exception = new AeronetBadHttpRequestException(error);
+        _rejection ??= exception;
+        Report(error, exception);
+        return exception;
+    }
+
+    private void Report(in ProtocolError error, AeronetBadHttpRequestException exception)
+    {
+        BadRequestError = exception;
+        Settings.Log.BadRequests.ConnectionBadRequest(Session.Connection, error);
+        Settings.Metrics.RequestRejected(error);
+        BadRequestEvent.Write(Settings.DiagnosticSource, this);
+    }
+}

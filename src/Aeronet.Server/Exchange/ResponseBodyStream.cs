@@ -1,0 +1,109 @@
+using System;
+using System.IO;
+using System.IO.Pipelines;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Aeronet.Server.Exchange;
+
+/// <summary><c>HttpResponse.Body</c>: every write is flushed, as on Kestrel.</summary>
+internal sealed class ResponseBodyStream : Stream
+{
+    private readonly HttpExchange _exchange;
+
+    public ResponseBodyStream(HttpExchange exchange) => _exchange = exchange;
+
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => Settle(_exchange.WriteAsync(buffer, cancellationToken));
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+    {
+        ValidateBufferArguments(buffer, offset, count);
+        return WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    }
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => Settle(_exchange.FlushAsync(cancellationToken)).AsTask();
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        CheckSynchronous();
+        if (_exchange.HasOnStarting && !_exchange.HasStarted)
+        {
+            _exchange.StartAsync().GetAwaiter().GetResult();
+        }
+
+        _exchange.MarkStarted();
+        _exchange.Output.Buffer(buffer);
+        FlushBlocking();
+    }
+
+    public override void Write(byte[] buffer, int offset, int count)
+    {
+        ValidateBufferArguments(buffer, offset, count);
+        Write(buffer.AsSpan(offset, count));
+    }
+
+    public override void Flush()
+    {
+        CheckSynchronous();
+        FlushBlocking();
+    }
+
+    public override IAsyncResult BeginWrite(byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
+        TaskToAsyncResult.Begin(WriteAsync(buffer, offset, count, CancellationToken.None), callback, state);
+
+    public override void EndWrite(IAsyncResult asyncResult) => TaskToAsyncResult.End(asyncResult);
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    private void FlushBlocking()
+    {
+        ValueTask<FlushResult> flush = _exchange.FlushAsync(CancellationToken.None);
+        if (flush.IsCompletedSuccessfully)
+        {
+            flush.GetAwaiter().GetResult();
+        }
+        else
+        {
+            flush.AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    private void CheckSynchronous()
+    {
+        if (!_exchange.AllowSynchronousIO)
+        {
+            throw new InvalidOperationException("Synchronous operations are disallowed. Call WriteAsync or set AllowSynchronousIO to true instead.");
+        }
+    }
+
+    private static ValueTask Settle(ValueTask<FlushResult> flush)
+    {
+        if (flush.IsCompletedSuccessfully)
+        {
+            flush.GetAwaiter().GetResult();
+            return ValueTask.CompletedTask;
+        }
+
+        return Await(flush);
+
+        static async ValueTask Await(ValueTask<FlushResult> flush) => await flush.ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,904 @@
+using System;
+using System.Diagnostics;
+using System.Threading;
+using Aeronet.Http.Http1;
+using Aeronet.Http.Semantics;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Server.Exchange;
+using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Connections;
+
+namespace Aeronet.Server.Sessions;
+
+/// <summary>HTTP/1.1 on one connection: receives, parses heads, hands each request to an exchange, one after the other, and closes without losing a response.</summary>
+/// <remarks>
+/// One idea although long: the order of things on a connection.
+/// <code>
+///            bytes             head complete          response in the kernel, more allowed
+///   Idle ==========&gt; Head ==================&gt; Running ====================================&gt; Idle
+///    |                | refused                  | close                |  socket full
+///    | timeout, EOF   v                          v                      v
+///    +===========&gt; Closed &lt;====== Lingering &lt;====+                   Flushing ===&gt; Idle
+/// </code>
+/// The state belongs to the loop thread; while Running, the receive side (<c>_input</c> and everything below it) belongs to the exchange.
+/// </remarks>
+internal sealed class Http1Session : IConnectionHandler
+{
+    // A pipelined batch is served in one turn up to this many requests, then other connections get theirs: 64 x about 7 us is half a millisecond.
+    private const int RequestsPerTurnMax = 64;
+
+    // Checks once a second what may not take for ever: body and response rates, half-closed clients.
+    private const int WatchIntervalMs = 1000;
+
+    private readonly HttpAcceptor _acceptor;
+
+    // Loop thread only.
+    private SessionState _state;
+    private HttpExchange? _exchange; // Non-null from the first byte of a request until nothing of its response is left to send.
+    private long _lingerBytesLeft;
+
+    // Receive owner only (see SessionSignals).
+    private ReceiveBuffer _input;
+    private RequestParser _parser;
+    private bool _drained; // The last receive was short: nothing to receive until the next edge.
+
+    // Any thread, interlocked.
+    private int _signals;
+
+    // Any thread: set on the loop before the exchange starts or under its gate.
+    private long _halfCloseDeadlineMs = long.MaxValue;
+    private uint _requestCount;
+
+    public Http1Session(TransportConnection connection, HttpAcceptor acceptor, ConnectionMetrics? metrics)
+    {
+        Metrics = metrics;
+        Connection = connection;
+        _acceptor = acceptor;
+        Settings = acceptor.Settings;
+        connection.SetDeadline(connection.Loop.NowMs + Settings.KeepAliveTimeoutMs);
+    }
+
+    private enum SessionState
+    {
+        Idle,
+        Head,
+        Running,
+        Flushing,
+        Lingering,
+        Closed,
+    }
+
+    public TransportConnection Connection { get; }
+
+    public ServerSettings Settings { get; }
+
+    public ConnectionMetrics? Metrics { get; }
+
+    /// <summary>The connection has left HTTP.</summary>
+    public bool IsUpgraded { get; private set; }
+
+    public BlockPool Blocks => Connection.Loop.Blocks;
+
+    /// <summary>Requests begun on this connection.</summary>
+    public uint RequestCount => _requestCount;
+
+    /// <summary>Why the connection ends, for the metric's error.type; null for an ordinary end.</summary>
+    public string? EndReason { get; set; }
+
+    /// <summary>No request may follow the current one.</summary>
+    public bool IsDraining => (Signals & (SessionSignals.Draining | SessionSignals.Aborting)) != 0;
+
+    /// <summary>The connection can no longer carry bytes.</summary>
+    public bool IsReset => (Signals & SessionSignals.Reset) != 0;
+
+    private SessionSignals Signals => (SessionSignals)Volatile.Read(ref _signals);
+
+    /// <summary>Unread bytes in the input buffer. Receive owner only.</summary>
+    public ref ReceiveBuffer Input => ref _input;
+
+    // ---- Calls from the loop ----------------------------------------------------------------------------------
+
+    public void OnReadable(bool peerClosed)
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        SessionSignals before = Signal(peerClosed ? SessionSignals.Readable | SessionSignals.PeerClosed : SessionSignals.Readable);
+        if ((before & SessionSignals.Running) == 0)
+        {
+            Advance();
+            return;
+        }
+
+        if (TryClaimBodyWait())
+        {
+            Debug.Assert(_exchange is not null);
+            _exchange.RequestBody.OnReadable();
+        }
+
+        if (peerClosed && (before & SessionSignals.PeerClosed) == 0)
+        {
+            OnPeerHalfClosed();
+        }
+    }
+
+    public void OnWritable()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        if (_exchange is null || _state == SessionState.Closed)
+        {
+            return;
+        }
+
+        if (_exchange.Output.OnWritable() == SendOutcome.Blocked)
+        {
+            return;
+        }
+
+        AfterOutputDrained();
+    }
+
+    public void OnReset()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        SessionSignals before = Signal(SessionSignals.Reset);
+        if ((before & SessionSignals.Running) != 0)
+        {
+            Debug.Assert(_exchange is not null);
+            EndReason ??= ConnectionErrors.ConnectionReset;
+            _exchange.OnConnectionLost();
+            if (_exchange.IsFinished)
+            {
+                FinishOnLoop();
+            }
+
+            return; // the exchange's end closes
+        }
+
+        // A request that arrived together with the reset is not worth starting: nobody is left to answer.
+        Close();
+    }
+
+    public void OnDeadline(long nowMs)
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        switch (_state)
+        {
+            case SessionState.Idle:
+                if (ReleaseIdleMemory())
+                {
+                    Connection.SetDeadline(nowMs + Settings.KeepAliveTimeoutMs);
+                    break;
+                }
+
+                EndReason ??= ConnectionErrors.KeepAliveTimeout;
+                Close();
+                break;
+            case SessionState.Head:
+                EndReason ??= ConnectionErrors.RequestHeadersTimeout;
+                if (_parser.HasStarted)
+                {
+                    Refuse(Refusals.RequestHeadersTimeout(_input.Length));
+                }
+                else
+                {
+                    Close(); // only empty lines: nobody has asked anything
+                }
+
+                break;
+            case SessionState.Running:
+                WatchExchange(nowMs);
+                break;
+            case SessionState.Flushing:
+                Debug.Assert(_exchange is not null);
+                if (!_exchange.Output.CheckRate(nowMs))
+                {
+                    Connection.SetDeadline(nowMs + WatchIntervalMs);
+                }
+
+                break;
+            case SessionState.Lingering:
+                Close();
+                break;
+            case SessionState.Closed:
+                break;
+        }
+    }
+
+    public void OnPosted()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        if (_state == SessionState.Closed)
+        {
+            return;
+        }
+
+        if (_exchange is not null && _exchange.IsFinished)
+        {
+            FinishOnLoop();
+            return;
+        }
+
+        SessionSignals signals = Signals;
+        if ((signals & SessionSignals.Running) == 0)
+        {
+            if (_state == SessionState.Running)
+            {
+                _state = SessionState.Idle; // released by another thread, see Release
+            }
+
+            if (_state == SessionState.Idle)
+            {
+                if ((signals & SessionSignals.Reset) != 0)
+                {
+                    Close();
+                    return;
+                }
+
+                Advance();
+            }
+        }
+    }
+
+    public void OnDrain()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        SessionSignals before = Signal(SessionSignals.Draining);
+        if ((before & SessionSignals.Running) != 0)
+        {
+            return; // the response says Connection: close
+        }
+
+        if (_state == SessionState.Running)
+        {
+            _state = SessionState.Idle;
+        }
+
+        // A request whose first bytes are here may finish; one that has not begun may not begin.
+        if (_state == SessionState.Idle)
+        {
+            Advance();
+            if (_state == SessionState.Idle)
+            {
+                Close();
+            }
+        }
+    }
+
+    public void OnAbort()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        SessionSignals before = Signal(SessionSignals.Draining | SessionSignals.Aborting);
+        EndReason ??= ConnectionErrors.AppShutdownTimeout;
+        Connection.Abort();
+        if ((before & SessionSignals.Running) != 0)
+        {
+            Debug.Assert(_exchange is not null);
+            Signal(SessionSignals.Reset);
+            _exchange.OnConnectionLost();
+            if (_exchange.IsFinished)
+            {
+                FinishOnLoop();
+            }
+
+            return;
+        }
+
+        Close();
+    }
+
+    public void OnClosed()
+    {
+        Debug.Assert(_state == SessionState.Closed);
+        _acceptor.OnClosed(this);
+    }
+
+    // ---- Receiving and parsing (loop thread, Running clear) ------------------------------------------------------
+
+    /// <summary>Goes on as far as what has arrived allows: the only place where bytes become requests.</summary>
+    private void Advance()
+    {
+        if (_state == SessionState.Running)
+        {
+            _state = SessionState.Idle; // another thread finished the exchange and gave the receive side back
+        }
+
+        if (_state == SessionState.Lingering)
+        {
+            Linger();
+            return;
+        }
+
+        if ((Signals & SessionSignals.Reset) != 0)
+        {
+            Close();
+            return;
+        }
+
+        if (_state is SessionState.Closed or SessionState.Flushing)
+        {
+            return;
+        }
+
+        ServeRequests();
+    }
+
+    private void ServeRequests()
+    {
+        int requestsLeft = RequestsPerTurnMax;
+        long bytesLeft = Settings.MaxReadPerEvent;
+        while (true)
+        {
+            if (_input.Length > 0)
+            {
+                if (requestsLeft == 0)
+                {
+                    Connection.RequeueReadable();
+                    break;
+                }
+
+                HttpExchange exchange = _exchange ??= _acceptor.RentExchange(this);
+                ParseStatus status = _parser.Parse(_input.Unread, Settings.Http1Limits, exchange.Head, out ProtocolError error);
+                if (status == ParseStatus.Done)
+                {
+                    requestsLeft--;
+                    if (!StartExchange(exchange))
+                    {
+                        return; // the application runs elsewhere, or the connection is closing
+                    }
+
+                    continue;
+                }
+
+                if (status == ParseStatus.Failed)
+                {
+                    Refuse(error);
+                    return;
+                }
+
+                if (_state == SessionState.Idle)
+                {
+                    BeginHead();
+                }
+            }
+
+            if (bytesLeft <= 0)
+            {
+                Connection.RequeueReadable();
+                break;
+            }
+
+            IoResult received = ReceiveMore();
+            if (received.IsWouldBlock)
+            {
+                break;
+            }
+
+            if (!received.HasBytes)
+            {
+                OnInputEnded(received);
+                return;
+            }
+
+            bytesLeft -= received.Bytes;
+        }
+
+        EndTurn();
+    }
+
+    private void BeginHead()
+    {
+        _state = SessionState.Head;
+        // From the first byte, and not restarted by what trickles in: or a slow sender would never time out.
+        Connection.SetDeadline(Connection.Loop.NowMs + Settings.RequestHeadersTimeoutMs);
+    }
+
+    /// <summary>Receives behind the unread bytes.</summary>
+    private IoResult ReceiveMore()
+    {
+        if (!MayReceive)
+        {
+            return IoResult.WouldBlock;
+        }
+
+        Span<byte> free = _input.GetFree(Blocks, Settings.InitialReadSize);
+        IoResult received = Receive(free);
+        if (received.HasBytes)
+        {
+            _input.Commit(received.Bytes);
+        }
+
+        return received;
+    }
+
+    /// <summary>Receives into <paramref name="into"/>, remembering what epoll will not repeat. Receive owner only.</summary>
+    public IoResult Receive(Span<byte> into)
+    {
+        Debug.Assert(!into.IsEmpty);
+        if (!MayReceive)
+        {
+            return IoResult.WouldBlock;
+        }
+
+        SessionSignals before = Clear(SessionSignals.Readable);
+        IoResult received = Connection.Receive(into);
+        if (received.IsWouldBlock && (before & SessionSignals.Reset) != 0)
+        {
+            received = IoResult.Failed(IoError.ConnectionReset); // no edge will follow: waiting would be for ever
+        }
+
+        // A short read has emptied the socket, so the next bytes bring an edge; a FIN that is already there (PeerClosed) brings none.
+        _drained = received.IsWouldBlock || (received.HasBytes && received.Bytes < into.Length && (Signals & SessionSignals.PeerClosed) == 0);
+        return received;
+    }
+
+    /// <summary>False: edge-triggered, and no edge since the last short read, so a receive would find nothing and is not worth a call.</summary>
+    public bool MayReceive => !_drained || (Signals & (SessionSignals.Readable | SessionSignals.Reset)) != 0;
+
+    private void OnInputEnded(IoResult received)
+    {
+        if (received.IsFailed)
+        {
+            Signal(SessionSignals.Reset);
+            EndReason ??= ConnectionErrors.ConnectionReset;
+            Close();
+            return;
+        }
+
+        Signal(SessionSignals.PeerClosed);
+        if (_state == SessionState.Head && _parser.HasStarted)
+        {
+            Refuse(Refusals.UnexpectedEndOfHead(_input.Length));
+            return;
+        }
+
+        // Responses of this turn still have to leave; after them nothing can follow.
+        if (SendTurn() == SendOutcome.Blocked)
+        {
+            return;
+        }
+
+        Close();
+    }
+
+    // ---- Exchanges ------------------------------------------------------------------------------------------------
+
+    /// <summary>Starts the application on the parsed head. True when it has finished already and the next request may be parsed.</summary>
+    private bool StartExchange(HttpExchange exchange)
+    {
+        _requestCount++;
+        _state = SessionState.Running;
+        int headLength = exchange.Head.Length;
+        exchange.Begin(_input.Array, _input.Offset);
+        _input.Consume(headLength);
+        _parser.Reset();
+        if (exchange.TryAnswerItself(out ProtocolError error))
+        {
+            return FinishOwnAnswer(exchange, error);
+        }
+
+        Signal(SessionSignals.Running);
+        if ((Signals & SessionSignals.PeerClosed) != 0)
+        {
+            OnPeerHalfClosed();
+        }
+        else if (exchange.RequestBody.MayWaitForPeer)
+        {
+            Watch();
+        }
+        else
+        {
+            Connection.SetDeadline(Connection.Loop.NowMs + exchange.Runner.FirstWatchMs);
+        }
+
+        if (!exchange.Runner.Start(exchange))
+        {
+            return false; // suspended, or running elsewhere: everything below belongs to it now
+        }
+
+        return Finish(exchange);
+    }
+
+    // A request that the server answers by itself: refused for more than syntax, or a method that an option keeps from the application.
+    private bool FinishOwnAnswer(HttpExchange exchange, in ProtocolError error)
+    {
+        if (!error.IsNone)
+        {
+            _state = SessionState.Head;
+            Refuse(error);
+            return false;
+        }
+
+        Signal(SessionSignals.Running);
+        return Finish(exchange);
+    }
+
+    /// <summary>The application is done and its response is in the output queue. Loop thread. True when the next request may be parsed.</summary>
+    private bool Finish(HttpExchange exchange)
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        if (IsReset)
+        {
+            Close();
+            return false;
+        }
+
+        bool keepAlive = exchange.KeepAlive;
+        bool linger = exchange.RequestBody.MayHaveUnread || _input.Length > 0 || MayReceive;
+        if (!keepAlive)
+        {
+            exchange.MarkFinished();
+            if (SendTurn() == SendOutcome.Blocked)
+            {
+                return false; // OnWritable comes back through FinishOnLoop
+            }
+
+            if (_state != SessionState.Closed)
+            {
+                CloseAfterResponse(linger);
+            }
+
+            return false;
+        }
+
+        exchange.Reset();
+        Clear(SessionSignals.Running);
+        _state = SessionState.Idle;
+        if (exchange.Output.Length >= Settings.DeferredResponseBytesMax && SendTurn() != SendOutcome.Drained)
+        {
+            return false;
+        }
+
+        return true;
+    }
+
+    private void FinishOnLoop()
+    {
+        Debug.Assert(_exchange is not null);
+        Debug.Assert(_exchange.IsFinished);
+        if (_state != SessionState.Running && _state != SessionState.Flushing)
+        {
+            return;
+        }
+
+        if (!IsReset && _exchange.Output.Length > 0)
+        {
+            if (SendTurn() == SendOutcome.Blocked)
+            {
+                return;
+            }
+        }
+
+        if (_state != SessionState.Closed && Finish(_exchange))
+        {
+            Advance();
+        }
+    }
+
+    /// <summary>The application is done on a thread that is not the loop's. Any thread, once per exchange; the exchange must not be touched by the caller afterwards.</summary>
+    public void FinishElsewhere(HttpExchange exchange)
+    {
+        if (!exchange.KeepAlive || _input.Length > 0 || !exchange.Output.IsDrained || IsReset)
+        {
+            exchange.MarkFinished();
+            Connection.Post();
+            return;
+        }
+
+        exchange.Reset();
+        // The loop looks again in a second and takes the exchange's memory back if nothing follows. Under load this is one store: the timer's link is never later.
+        Connection.SetDeadline(Connection.Loop.ReadClockMs() + WatchIntervalMs);
+        Release();
+    }
+
+    // Gives the receive side back. From here on the loop may already be in the next request.
+    private void Release()
+    {
+        SessionSignals before = Clear(SessionSignals.Running);
+        const SessionSignals Pending = SessionSignals.Readable | SessionSignals.PeerClosed | SessionSignals.Reset | SessionSignals.Draining | SessionSignals.Aborting;
+        if ((before & Pending) != 0)
+        {
+            Connection.Post();
+        }
+    }
+
+    private void AfterOutputDrained()
+    {
+        HttpExchange exchange = _exchange!;
+        if (exchange.IsFinished)
+        {
+            FinishOnLoop();
+            return;
+        }
+
+        if (_state == SessionState.Flushing)
+        {
+            if (!exchange.KeepAlive)
+            {
+                CloseAfterResponse(linger: true); // a refusal
+                return;
+            }
+
+            _state = SessionState.Idle;
+            Advance();
+        }
+    }
+
+    // ---- Sending ----------------------------------------------------------------------------------------------------
+
+    /// <summary>One send for everything the turn has produced.</summary>
+    private SendOutcome SendTurn()
+    {
+        if (_exchange is null)
+        {
+            return SendOutcome.Drained;
+        }
+
+        SendOutcome outcome = _exchange.Output.SendNow();
+        switch (outcome)
+        {
+            case SendOutcome.Blocked:
+                if (_state != SessionState.Running)
+                {
+                    _state = SessionState.Flushing;
+                }
+
+                Watch();
+                break;
+            case SendOutcome.Failed:
+                Signal(SessionSignals.Reset);
+                EndReason ??= ConnectionErrors.ConnectionReset;
+                Close();
+                break;
+        }
+
+        return outcome;
+    }
+
+    private void EndTurn()
+    {
+        if (SendTurn() != SendOutcome.Drained)
+        {
+            return;
+        }
+
+        if (_state == SessionState.Idle)
+        {
+            if (IsDraining)
+            {
+                Close();
+                return;
+            }
+
+            if (_input.Length == 0)
+            {
+                ReleaseIdleMemory();
+            }
+
+            Connection.SetDeadline(Connection.Loop.NowMs + Settings.KeepAliveTimeoutMs);
+        }
+    }
+
+    // An idle connection holds neither buffer nor exchange. True when it did.
+    private bool ReleaseIdleMemory()
+    {
+        bool held = false;
+        if (_input.IsAllocated && _input.Length == 0)
+        {
+            _input.Release(Blocks);
+            held = true;
+        }
+
+        if (_exchange is not null)
+        {
+            Debug.Assert((Signals & SessionSignals.Running) == 0);
+            _acceptor.ReturnExchange(_exchange);
+            _exchange = null;
+            held = true;
+        }
+
+        return held;
+    }
+
+    // ---- Refusing and closing ------------------------------------------------------------------------------------------
+
+    /// <summary>Answers a request that never reached the application.</summary>
+    private void Refuse(in ProtocolError error)
+    {
+        HttpExchange exchange = _exchange ??= _acceptor.RentExchange(this);
+        EndReason ??= Refusals.EndReason(error);
+        exchange.Refuse(error);
+        _state = SessionState.Flushing;
+        if (SendTurn() == SendOutcome.Drained)
+        {
+            CloseAfterResponse(linger: true);
+        }
+    }
+
+    /// <summary>Ends the connection so that the response survives: FIN first, then what the client still sends is received and dropped within a budget, because closing with unread bytes sends a reset that destroys the response.</summary>
+    private void CloseAfterResponse(bool linger)
+    {
+        if (!linger || (Signals & SessionSignals.PeerClosed) != 0 && !MayReceive)
+        {
+            Close();
+            return;
+        }
+
+        _state = SessionState.Lingering;
+        _lingerBytesLeft = Settings.LingerBytes;
+        Connection.ShutdownSend();
+        Connection.SetDeadline(Connection.Loop.NowMs + Settings.LingerTimeoutMs);
+        ReturnExchange();
+        Linger();
+    }
+
+    private void Linger()
+    {
+        _input.Consume(_input.Length);
+        while (_lingerBytesLeft > 0)
+        {
+            IoResult received = Receive(_input.GetFree(Blocks, Settings.InitialReadSize));
+            if (received.IsWouldBlock)
+            {
+                _input.Release(Blocks);
+                return;
+            }
+
+            if (!received.HasBytes)
+            {
+                break;
+            }
+
+            _lingerBytesLeft -= received.Bytes;
+        }
+
+        Close();
+    }
+
+    private void Close()
+    {
+        if (_state == SessionState.Closed)
+        {
+            return;
+        }
+
+        Debug.Assert((Signals & SessionSignals.Running) == 0 || _exchange is null || _exchange.IsFinished || _state == SessionState.Running);
+        _state = SessionState.Closed;
+        ReturnExchange();
+        _input.Release(Blocks);
+        Connection.Close();
+    }
+
+    private void ReturnExchange()
+    {
+        if (_exchange is null)
+        {
+            return;
+        }
+
+        HttpExchange exchange = _exchange;
+        _exchange = null;
+        exchange.Abandon();
+        Clear(SessionSignals.Running);
+        _acceptor.ReturnExchange(exchange);
+    }
+
+    // ---- Watching -----------------------------------------------------------------------------------------------------------
+
+    private void WatchExchange(long nowMs)
+    {
+        if ((Signals & SessionSignals.Running) == 0)
+        {
+            // Finished on another thread: this is the idle timer's first look.
+            _state = SessionState.Idle;
+            ReleaseIdleMemory();
+            Connection.SetDeadline(nowMs + Settings.KeepAliveTimeoutMs);
+            return;
+        }
+
+        HttpExchange exchange = _exchange!;
+        if (exchange.IsFinished)
+        {
+            if (exchange.Output.CheckRate(nowMs))
+            {
+                FinishOnLoop();
+                return;
+            }
+
+            Watch();
+            return;
+        }
+
+        exchange.Output.StopDeferring();
+        exchange.Output.CheckRate(nowMs);
+        if (exchange.RequestBody.IsTooSlow(nowMs) && TryClaimBodyWait())
+        {
+            exchange.RequestBody.FailTooSlow();
+        }
+
+        if (nowMs >= _halfCloseDeadlineMs)
+        {
+            _halfCloseDeadlineMs = long.MaxValue;
+            exchange.SignalRequestAborted();
+        }
+
+        bool again = exchange.RequestBody.MayWaitForPeer || exchange.Output.IsBlocked || _halfCloseDeadlineMs != long.MaxValue;
+        Connection.SetDeadline(again ? nowMs + WatchIntervalMs : long.MaxValue);
+    }
+
+    /// <summary>Asks for a look at the exchange within about a second. Any thread.</summary>
+    public void Watch()
+    {
+        long soon = Connection.Loop.ReadClockMs() + WatchIntervalMs;
+        if (soon < Connection.DeadlineMs)
+        {
+            Connection.SetDeadline(soon);
+        }
+    }
+
+    // The client will send nothing more. Its response is still due; an application that waits for the client to go away is told after a grace.
+    private void OnPeerHalfClosed()
+    {
+        HttpExchange exchange = _exchange!;
+        if (Settings.AbortHalfClosedClients)
+        {
+            EndReason ??= ConnectionErrors.ConnectionReset;
+            Signal(SessionSignals.Reset);
+            Connection.Abort();
+            exchange.OnConnectionLost();
+            return;
+        }
+
+        if (Settings.HalfCloseGraceMs == ServerSettings.NoTimeoutMs)
+        {
+            return;
+        }
+
+        _halfCloseDeadlineMs = Connection.Loop.NowMs + Settings.HalfCloseGraceMs;
+        Connection.SetDeadline(Math.Min(_halfCloseDeadlineMs, Connection.DeadlineMs));
+    }
+
+    // ---- Waiting for request content (called by RequestBody) --------------------------------------------------------------------
+
+    /// <summary>Announces that the application waits for content. False: something has arrived meanwhile and the caller owns the receive side still.</summary>
+    public bool TryBeginBodyWait()
+    {
+        SessionSignals before = Signal(SessionSignals.BodyWaiting);
+        Debug.Assert((before & SessionSignals.BodyWaiting) == 0);
+        if ((before & (SessionSignals.Readable | SessionSignals.Reset)) == 0)
+        {
+            return true;
+        }
+
+        // Whoever takes the bit back owns the receive side: if it is gone, the loop is already at it.
+        return !TryClaimBodyWait();
+    }
+
+    /// <summary>Ends the application's wait: true for exactly one caller.</summary>
+    public bool TryClaimBodyWait() => (Clear(SessionSignals.BodyWaiting) & SessionSignals.BodyWaiting) != 0;
+
+    /// <summary>The exchange takes the connection out of HTTP. The application's thread.</summary>
+    public void OnUpgraded()
+    {
+        IsUpgraded = true;
+        _acceptor.OnUpgraded();
+        Settings.Metrics.UpgradeStart(Metrics);
+    }
+
+    /// <summary>The connection is to be ended for the peer now; the descriptor closes when the exchange has ended. Any thread.</summary>
+    public void AbortConnection(string reason)
+    {
+        EndReason ??= reason;
+        Signal(SessionSignals.Reset);
+        Connection.Abort();
+    }
+
+    /// <summary>A transfer on this connection failed. Any thread.</summary>
+    public void MarkReset(string reason)
+    {
+        EndReason ??= reason;
+        Signal(SessionSignals.Reset);
+    }
+
+    private SessionSignals Signal(SessionSignals bits) => (SessionSignals)Interlocked.Or(ref _signals, (int)bits);
+
+    private SessionSignals Clear(SessionSignals bits) => (SessionSignals)Interlocked.And(ref _signals, ~(int)bits);
+}

@@ -1,0 +1,69 @@
+using Aeronet.Server.Binding;
+using Aeronet.Server.Exchange;
+using Aeronet.Transport.Connections;
+
+namespace Aeronet.Server.Sessions;
+
+/// <summary>Makes the HTTP session of each connection of one endpoint and holds what its sessions share.</summary>
+internal sealed class HttpAcceptor : IConnectionAcceptor
+{
+    private readonly ServerEndpoint _endpoint;
+    private readonly ExchangePool[] _pools; // one per loop: touched by its thread only
+
+    public HttpAcceptor(ServerSettings settings, ServerEndpoint endpoint, ExchangePool[] pools)
+    {
+        Settings = settings;
+        _endpoint = endpoint;
+        _pools = pools;
+    }
+
+    public ServerSettings Settings { get; }
+
+    public IConnectionHandler? Accept(TransportConnection connection)
+    {
+        Settings.Log.Connections.Accepted(connection);
+        if (_endpoint.Connections is not null && !_endpoint.Connections.TryEnter())
+        {
+            Settings.Log.Connections.Rejected(connection);
+            Settings.Metrics.ConnectionRejected(connection);
+            if (Settings.RejectedConnectionResponse == RejectedConnectionResponse.ServiceUnavailable)
+            {
+                // Into the empty send buffer of a new connection: it cannot block. The close that follows finds nothing unread yet.
+                connection.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8);
+            }
+
+            return null;
+        }
+
+        Settings.Log.Connections.Start(connection);
+        return new Http1Session(connection, this, Settings.Metrics.ConnectionStart(connection));
+    }
+
+    public HttpExchange RentExchange(Http1Session session)
+    {
+        HttpExchange exchange = _pools[session.Connection.Loop.Index].Rent();
+        exchange.Attach(session);
+        return exchange;
+    }
+
+    public void ReturnExchange(HttpExchange exchange)
+    {
+        int loop = exchange.Session.Connection.Loop.Index;
+        exchange.Detach();
+        _pools[loop].Return(exchange);
+    }
+
+    /// <summary>The session's upgrade has taken the connection out of HTTP: it no longer counts as a connection of the endpoint.</summary>
+    public void OnUpgraded() => _endpoint.Connections?.Exit();
+
+    public void OnClosed(Http1Session session)
+    {
+        if (!session.IsUpgraded)
+        {
+            _endpoint.Connections?.Exit();
+        }
+
+        Settings.Metrics.ConnectionStop(session.Metrics, session.EndReason);
+        Settings.Log.Connections.Stop(session.Connection);
+    }
+}

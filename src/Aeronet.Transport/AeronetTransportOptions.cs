@@ -1,0 +1,47 @@
+using System.IO;
+
+namespace Aeronet.Transport;
+
+/// <summary>Sockets and loops of Aeronet. Read once when the server starts.</summary>
+/// <remarks>Names are those of Kestrel's <c>SocketTransportOptions</c> where it has the option.</remarks>
+public sealed class AeronetTransportOptions
+{
+    /// <summary>Number of event loops, each one thread. Default: <see cref="System.Environment.ProcessorCount"/>; range 1 to 1,024.</summary>
+    public int IOThreadCount { get; set; } = System.Environment.ProcessorCount;
+
+    /// <summary>Sends small segments at once (<c>TCP_NODELAY</c>). Default true. Without effect on Unix domain sockets.</summary>
+    public bool NoDelay { get; set; } = true;
+
+    /// <summary>Connections that may wait in the kernel to be accepted, per listening socket. Default 512; range 1 to 65,535; the kernel caps it at <c>net.core.somaxconn</c>.</summary>
+    /// <remarks>A TCP endpoint has one listening socket per loop, so up to <see cref="IOThreadCount"/> times as many wait in all.</remarks>
+    public int Backlog { get; set; } = 512;
+
+    /// <summary>Lets other processes of the same user listen on the same TCP endpoint (<c>SO_REUSEPORT</c>). Default false: an endpoint in use fails the start.</summary>
+    /// <remarks>The loops of one server share an endpoint with either value.</remarks>
+    public bool ReusePort { get; set; }
+
+    /// <summary>Bytes asked for by the first receive of a connection. Default 4,096; range 512 to 1,048,576.</summary>
+    public int InitialReadSize { get; set; } = 4096;
+
+    /// <summary>Bytes asked for by a receive of request content that goes through the connection's buffer (large reads of the application are received directly). Default 8,192; range 512 to 1,048,576.</summary>
+    public int BodyReadSize { get; set; } = 8192;
+
+    /// <summary>Bytes received from one connection before the loop turns to others. Default 131,072; 0 for no limit, else at least <see cref="InitialReadSize"/>, at most 1,073,741,824.</summary>
+    public int MaxReadPerEvent { get; set; } = 128 * 1024;
+
+    /// <summary>Connections accepted from one listening socket before the loop turns to others. Default 64; range 1 to 4,096.</summary>
+    public int AcceptBatchSize { get; set; } = 64;
+
+    /// <summary>Bytes received but not yet read by the application at which the connection stops receiving. Default 1,048,576; null for no limit, else 1 or more.</summary>
+    public long? MaxReadBufferSize { get; set; } = 1024 * 1024;
+
+    /// <summary>Bytes written by the application but not yet taken by the socket at which its writes begin to wait. Default 65,536; null for no limit, 0 waits for every byte.</summary>
+    public long? MaxWriteBufferSize { get; set; } = 64 * 1024;
+
+    /// <summary>Permission bits of the file of a Unix domain socket, set before the first connection is accepted. Default null: the process umask decides.</summary>
+    public UnixFileMode? UnixSocketMode { get; set; }
+
+    /// <summary>Removes the file of a Unix domain socket at start when nobody listens on it any more. Default false: an existing file fails the start.</summary>
+    /// <remarks>The file is tried with a connection first; a socket that answers, and a file that is no socket, are never removed.</remarks>
+    public bool RemoveStaleUnixSocket { get; set; }
+}

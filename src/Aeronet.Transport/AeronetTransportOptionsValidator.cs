@@ -1,0 +1,57 @@
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+using Microsoft.Extensions.Options;
+
+namespace Aeronet.Transport;
+
+/// <summary>Names every option that is out of range, with its value and range, in one go.</summary>
+internal sealed class AeronetTransportOptionsValidator : IValidateOptions<AeronetTransportOptions>
+{
+    private const UnixFileMode UnixFileModeAll =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute |
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute |
+        UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute |
+        UnixFileMode.SetUser | UnixFileMode.SetGroup | UnixFileMode.StickyBit;
+
+    public const int ReadPerEventMax = 1 << 30;
+
+    public ValidateOptionsResult Validate(string? name, AeronetTransportOptions options)
+    {
+        List<string> faults = [];
+        Range(faults, nameof(options.IOThreadCount), options.IOThreadCount, 1, 1024);
+        Range(faults, nameof(options.Backlog), options.Backlog, 1, 65_535);
+        Range(faults, nameof(options.InitialReadSize), options.InitialReadSize, 512, 1 << 20);
+        Range(faults, nameof(options.BodyReadSize), options.BodyReadSize, 512, 1 << 20);
+        Range(faults, nameof(options.AcceptBatchSize), options.AcceptBatchSize, 1, 4096);
+        if (options.MaxReadPerEvent != 0 && (options.MaxReadPerEvent < options.InitialReadSize || options.MaxReadPerEvent > ReadPerEventMax))
+        {
+            faults.Add(Text(nameof(options.MaxReadPerEvent), options.MaxReadPerEvent,
+                string.Create(CultureInfo.InvariantCulture, $"0 (no limit) or from {nameof(options.InitialReadSize)} ({options.InitialReadSize}) to {ReadPerEventMax}")));
+        }
+        if (options.MaxReadBufferSize is <= 0)
+        {
+            faults.Add(Text(nameof(options.MaxReadBufferSize), options.MaxReadBufferSize.Value, "null (no limit) or 1 or more"));
+        }
+        if (options.MaxWriteBufferSize is < 0)
+        {
+            faults.Add(Text(nameof(options.MaxWriteBufferSize), options.MaxWriteBufferSize.Value, "null (no limit) or 0 or more"));
+        }
+        if (options.UnixSocketMode is { } mode && (mode & ~UnixFileModeAll) != 0)
+        {
+            faults.Add(Text(nameof(options.UnixSocketMode), (long)mode, "null or permission bits (octal 0 to 7777)"));
+        }
+        return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+    }
+
+    private static void Range(List<string> faults, string property, long value, long min, long max)
+    {
+        if (value < min || value > max)
+        {
+            faults.Add(Text(property, value, string.Create(CultureInfo.InvariantCulture, $"{min} to {max}")));
+        }
+    }
+
+    private static string Text(string property, long value, string range) =>
+        string.Create(CultureInfo.InvariantCulture, $"{nameof(AeronetTransportOptions)}.{property} is {value}; allowed: {range}.");
+}

@@ -1,0 +1,65 @@
+using System;
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Aeronet.Native.Libc;
+
+namespace Aeronet.Transport.Connections;
+
+/// <summary>The peer's IP address in 24 bytes, kept from accept on: getpeername no longer knows it once the peer is gone.</summary>
+internal readonly struct PeerAddress
+{
+    // struct sockaddr_in: family 2, port 2, address 4. struct sockaddr_in6: family 2, port 2, flow 4, address 16, scope 4.
+    private const int PortOffset = 2;
+    private const int Ipv4Offset = 4;
+    private const int Ipv4Length = 4;
+    private const int Ipv6Offset = 8;
+    private const int Ipv6Length = 16;
+    private const int ScopeOffset = 24;
+
+    private readonly ulong _low;
+    private readonly ulong _high;
+    private readonly uint _scope;
+    private readonly ushort _port;
+    private readonly ushort _family;
+
+    private PeerAddress(in SockAddr address)
+    {
+        ReadOnlySpan<byte> bytes = address.Bytes;
+        _family = address.Family;
+        _port = BinaryPrimitives.ReadUInt16BigEndian(bytes[PortOffset..]);
+        if (_family == SockAddr.InterNetwork)
+        {
+            _low = MemoryMarshal.Read<uint>(bytes[Ipv4Offset..]);
+        }
+        else
+        {
+            _low = MemoryMarshal.Read<ulong>(bytes[Ipv6Offset..]);
+            _high = MemoryMarshal.Read<ulong>(bytes[(Ipv6Offset + sizeof(ulong))..]);
+            _scope = MemoryMarshal.Read<uint>(bytes[ScopeOffset..]);
+        }
+    }
+
+    /// <summary>Unix peers have no address that is worth keeping: they are nearly always unnamed.</summary>
+    public static PeerAddress From(in SockAddr address)
+    {
+        bool isIp = (address.Family == SockAddr.InterNetwork && address.Length >= Ipv4Offset + Ipv4Length)
+            || (address.Family == SockAddr.InterNetworkV6 && address.Length >= ScopeOffset + sizeof(uint));
+        return isIp ? new PeerAddress(address) : default;
+    }
+
+    /// <summary>Null when it is no IP address.</summary>
+    public IPEndPoint? ToEndPoint()
+    {
+        Span<byte> bytes = stackalloc byte[Ipv6Length];
+        MemoryMarshal.Write(bytes, _low);
+        MemoryMarshal.Write(bytes[sizeof(ulong)..], _high);
+        return _family switch
+        {
+            SockAddr.InterNetwork => new IPEndPoint(new IPAddress(bytes[..Ipv4Length]), _port),
+            SockAddr.InterNetworkV6 => new IPEndPoint(new IPAddress(bytes, _scope), _port),
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,67 @@
+using System;
+using System.Net;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Aeronet.Transport.Connections;
+
+/// <summary>One accepted connection as its protocol (HTTP session, pipe bridge) sees it: non-blocking bytes in, bytes out, a deadline.</summary>
+/// <remarks>
+/// The protocol pulls: the loop announces readiness (<see cref="IConnectionHandler"/>), the protocol calls <see cref="Receive"/>.
+/// Two ownerships, both kept by the protocol: exactly one thread at a time receives, exactly one thread at a time sends.
+/// The descriptor stays open until <see cref="Close"/>, which the protocol calls on the loop once no other thread can be inside a call.
+/// </remarks>
+internal abstract class TransportConnection
+{
+    private string? _connectionId;
+
+    protected TransportConnection(LoopContext loop) => Loop = loop;
+
+    /// <summary>The loop this connection belongs to for life.</summary>
+    public LoopContext Loop { get; }
+
+    /// <summary>13 characters of base 32, made when first asked for.</summary>
+    public string ConnectionId => _connectionId ??= CorrelationId.Next();
+
+    public abstract EndPoint? LocalEndPoint { get; }
+
+    public abstract EndPoint? RemoteEndPoint { get; }
+
+    /// <summary>Connection-level features, made when first asked for. Any thread while the connection is open.</summary>
+    public abstract IFeatureCollection Features { get; }
+
+    /// <summary>Receives what is there, without waiting. Receive owner only.</summary>
+    public abstract IoResult Receive(Span<byte> into);
+
+    /// <summary>Sends as much as the socket takes, without waiting. Send owner only.</summary>
+    public abstract IoResult Send(ReadOnlySpan<byte> bytes);
+
+    /// <summary>Sends the segments in one call (at most 64 of them are looked at), as much as the socket takes. Send owner only.</summary>
+    public abstract IoResult Send(ReadOnlySpan<ReadOnlyMemory<byte>> segments);
+
+    /// <summary>After a send that would block: <see cref="IConnectionHandler.OnWritable"/> is called once the socket takes bytes again. Any thread.</summary>
+    /// <remarks>Also called when the socket became writable before this call: no edge is lost.</remarks>
+    public abstract void NotifyWhenWritable();
+
+    /// <summary>Calls <see cref="IConnectionHandler.OnReadable"/> again later in this loop turn or the next: for a handler that stopped for fairness. Loop thread only.</summary>
+    public abstract void RequeueReadable();
+
+    /// <summary>Calls <see cref="IConnectionHandler.OnPosted"/> on the loop soon. Any thread; several posts may become one call.</summary>
+    public abstract void Post();
+
+    /// <summary>Sets the moment for <see cref="IConnectionHandler.OnDeadline"/> in <see cref="LoopContext.NowMs"/> terms, <see cref="long.MaxValue"/> for none. Any thread.</summary>
+    /// <remarks>Later than before costs one store; earlier re-links the timer (posted when not on the loop). Fires late by at most one wheel tick, never early.</remarks>
+    public abstract void SetDeadline(long deadlineMs);
+
+    /// <summary>The current deadline.</summary>
+    public abstract long DeadlineMs { get; }
+
+    /// <summary>Sends FIN after what has been sent. Any thread, while not closed.</summary>
+    public abstract void ShutdownSend();
+
+    /// <summary>Ends the connection for the peer at once (TCP: RST), without closing the descriptor: pending and later calls fail or see end of stream. Any thread, while not closed.</summary>
+    public abstract void Abort();
+
+    /// <summary>Closes the descriptor and gives the slot back; <see cref="IConnectionHandler.OnClosed"/> follows at once. Loop thread only, once.</summary>
+    public abstract void Close();
+}

@@ -1,0 +1,78 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics.Metrics;
+using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Loop;
+
+namespace Aeronet.Transport.Diagnostics;
+
+/// <summary>A loop as far as metrics look at it.</summary>
+internal interface IMeasuredLoop
+{
+    int Index { get; }
+
+    LoopCounters Counters { get; }
+
+    BlockPool Blocks { get; }
+}
+
+/// <summary>The transport's instruments on the meter <c>Aeronet</c>. All are observable: the loops only count, the sums are made when somebody reads.</summary>
+internal sealed class TransportMetrics : IDisposable
+{
+    public const string MeterName = "Aeronet";
+
+    private IReadOnlyList<IMeasuredLoop> _loops; // empty once disposed
+    private readonly Meter? _meter; // Null without a factory: nobody could tell two servers of a process apart.
+
+    public TransportMetrics(IMeterFactory? factory, IReadOnlyList<IMeasuredLoop> loops)
+    {
+        _loops = loops;
+        // The factory hands out one meter per name to everybody: it is not ours to dispose, so the instruments fall silent instead.
+        _meter = factory?.Create(MeterName);
+        Counter("aeronet.connections.accepted", "{connection}", "Connections accepted.", static s => s.ConnectionsAccepted);
+        Counter("aeronet.connections.refused", "{connection}", "Connections closed without a byte right after they were accepted.", static s => s.ConnectionsRefused);
+        Counter("aeronet.accept.errors", "{error}", "Failed attempts to accept a connection.", static s => s.AcceptErrors);
+        Counter("aeronet.events.processed", "{event}", "epoll events handled.", static s => s.EventsProcessed);
+        Counter("aeronet.events.errors", "{event}", "epoll events that reported a failed connection.", static s => s.EventErrors);
+        Counter("aeronet.bytes.read", "By", "Bytes received.", static s => s.BytesRead);
+        Counter("aeronet.bytes.written", "By", "Bytes taken by the kernel for sending.", static s => s.BytesWritten);
+        Counter("aeronet.write.deferred", "{event}", "Sends that had to wait because the socket was full.", static s => s.WritesDeferred);
+        Counter("aeronet.poll.mod_failures", "{error}", "Failed epoll_ctl calls for connections.", static s => s.ModFailures);
+        Counter("aeronet.handler.failures", "{error}", "Exceptions that escaped a protocol.", static s => s.HandlerFailures);
+        _meter?.CreateObservableUpDownCounter("aeronet.loop.connections", () => PerLoop(static loop => loop.Counters.Read().Connections), "{connection}", "Open connections per loop.");
+        _meter?.CreateObservableUpDownCounter("aeronet.pool.blocks", () => PerLoop(static loop => loop.Blocks.TotalCount), "{block}", "Blocks of 4,096 bytes per loop, rented and free.");
+        _meter?.CreateObservableUpDownCounter("aeronet.pool.rented", () => PerLoop(static loop => loop.Blocks.RentedCount), "{block}", "Rented blocks per loop.");
+    }
+
+    public static TransportStatistics Sum(IReadOnlyList<IMeasuredLoop> loops)
+    {
+        TransportStatistics total = default;
+        foreach (IMeasuredLoop loop in loops)
+        {
+            total += loop.Counters.Read();
+        }
+        return total;
+    }
+
+    public void Dispose() => _loops = [];
+
+    private void Counter(string name, string unit, string description, Func<TransportStatistics, long> select) =>
+        _meter?.CreateObservableCounter(name, () => Total(select), unit, description);
+
+    private Measurement<long>[] Total(Func<TransportStatistics, long> select)
+    {
+        IReadOnlyList<IMeasuredLoop> loops = _loops;
+        return loops.Count == 0 ? [] : [new Measurement<long>(select(Sum(loops)))];
+    }
+
+    private Measurement<long>[] PerLoop(Func<IMeasuredLoop, long> select)
+    {
+        IReadOnlyList<IMeasuredLoop> loops = _loops;
+        Measurement<long>[] measurements = new Measurement<long>[loops.Count];
+        for (int i = 0; i < measurements.Length; i++)
+        {
+            measurements[i] = new Measurement<long>(select(loops[i]), new KeyValuePair<string, object?>("loop", loops[i].Index));
+        }
+        return measurements;
+    }
+}

@@ -1,0 +1,38 @@
+using System.Net;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Transport.Connections;
+
+namespace Aeronet.Transport.Listen;
+
+/// <summary>An endpoint that the loops of one group listen on, with the number of its open connections.</summary>
+internal sealed class BoundEndpoint
+{
+    internal BoundEndpoint(ListenSockets sockets, IConnectionAcceptor acceptor)
+        : this(sockets.LocalEndPoint, sockets.IsTcp, acceptor) => Sockets = sockets;
+
+    /// <summary>Without sockets of its own: for tests that script the kernel.</summary>
+    internal BoundEndpoint(EndPoint localEndPoint, bool isTcp, IConnectionAcceptor acceptor)
+    {
+        LocalEndPoint = localEndPoint;
+        IsTcp = isTcp;
+        Acceptor = acceptor;
+    }
+
+    /// <summary>Where it really listens: port 0 is resolved.</summary>
+    public EndPoint LocalEndPoint { get; }
+
+    /// <summary>Open connections accepted here. Any thread.</summary>
+    public int ConnectionCount => Connections.Count;
+
+    internal bool IsTcp { get; }
+
+    internal IConnectionAcceptor Acceptor { get; }
+
+    internal ConnectionGauge Connections { get; } = new();
+
+    internal ListenSockets? Sockets { get; }
+
+    /// <summary>Set by the first <c>UnbindAsync</c>; under the group's lock.</summary>
+    internal Task? Unbinding { get; set; }
+}

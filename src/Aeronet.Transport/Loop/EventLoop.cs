@@ -1,0 +1,480 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Native.Libc;
+using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Listen;
+using Microsoft.Extensions.Logging;
+
+namespace Aeronet.Transport.Loop;
+
+/// <summary>One epoll set with its connections, listeners, timers and posted work, driven turn by turn by the thread that has its role.</summary>
+/// <remarks>
+/// A turn: wait for events; fire what is due; handle the events; run what other threads posted; call again the connections that stopped
+/// for fairness in the turn before. Where each of these stands is kept in fields, not on the stack: a thread that takes over the role in
+/// the middle of a turn goes on from there with <see cref="RunTurn"/>.
+/// </remarks>
+internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLoop
+    where TKernel : struct, IKernel
+{
+    private const int EventsAtFirst = 64; // doubled whenever a batch fills it
+    private const ulong WakeKey = ulong.MaxValue;
+    private const ulong ListenerMark = 1UL << 63;
+
+    private readonly TimeProvider _time;
+    private readonly long _timestampsPerMs;
+    private readonly ConnectionGauge _groupConnections;
+    private readonly EpollEventBuffer _events = new(EventsAtFirst);
+    private readonly FdTable _table = new();
+    private readonly PostedWork<TKernel> _posted;
+    private readonly PoolTrimmer _trimmer;
+    private readonly Lock _listenersLock = new();
+    private readonly int _epoll;
+    private Listener<TKernel>?[] _listeners = []; // replaced, never changed, under its lock; the index is the key
+    private List<SocketConnection<TKernel>> _pending = []; // requeued since the last wait
+    private List<SocketConnection<TKernel>> _pendingNow = []; // requeued before the last wait, from _pendingNext on still to be called
+    private int _pendingNext;
+    private int _eventCount;
+    private int _eventNext;
+    private int _roleThreadId; // managed id of the thread that runs turns; 0 for none
+    private long _nowMs;
+    private bool _isStopping;
+    private TKernel _kernel;
+
+    public EventLoop(int index, TKernel kernel, AeronetTransportOptions options, ILogger logger, TimeProvider time, ConnectionGauge groupConnections)
+        : base(index, new BlockPool())
+    {
+        _kernel = kernel;
+        Options = options;
+        Logger = logger;
+        _time = time;
+        _timestampsPerMs = Math.Max(1, time.TimestampFrequency / 1000);
+        _groupConnections = groupConnections;
+        _nowMs = ReadClockMs();
+        Timers = new TimerWheel(_nowMs);
+        _trimmer = new PoolTrimmer(Blocks);
+        _epoll = Require(kernel.EpollCreate(), -1);
+        int wakeFd = Require(kernel.EventFdCreate(), _epoll);
+        _posted = new PostedWork<TKernel>(kernel, wakeFd);
+        Require(kernel.EpollControl(_epoll, EpollOperation.Add, wakeFd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeKey), _epoll);
+    }
+
+    public AeronetTransportOptions Options { get; }
+
+    public ILogger Logger { get; }
+
+    public LoopCounters Counters { get; } = new();
+
+    public TimerWheel Timers { get; }
+
+    public ref TKernel Kernel => ref _kernel;
+
+    public override bool IsCurrent => _roleThreadId == Environment.CurrentManagedThreadId;
+
+    public override long NowMs => Volatile.Read(ref _nowMs);
+
+    public override long ReadClockMs() => _time.GetTimestamp() / _timestampsPerMs;
+
+    /// <summary>Stopping, and nothing is left to do.</summary>
+    public bool IsFinished => _isStopping && _table.Count == 0 && !HasListeners && !_posted.HasWork;
+
+    /// <summary>Makes the calling thread the one that runs turns. The caller has ordered this against the former one's last step.</summary>
+    public void TakeRole()
+    {
+        Volatile.Write(ref _roleThreadId, Environment.CurrentManagedThreadId);
+        Blocks.SetOwnerThread(Environment.CurrentManagedThreadId);
+    }
+
+    /// <summary>Runs turns until the loop is stopped and its last connection is gone, then releases its descriptors.</summary>
+    public void Run()
+    {
+        TakeRole();
+        while (!IsFinished)
+        {
+            RunTurn();
+        }
+        End();
+    }
+
+    /// <summary>One turn. Waits only if there is nothing to do and <paramref name="mayWait"/>.</summary>
+    public void RunTurn(bool mayWait = true)
+    {
+        Debug.Assert(IsCurrent);
+        if (_eventNext == _eventCount)
+        {
+            Poll(mayWait);
+        }
+        // Before the events: when a deadline and readiness meet in one turn the deadline wins, whatever order they are handled in elsewhere.
+        FireTimers();
+        DispatchEvents();
+        _posted.Run();
+        RunPending();
+        _trimmer.ScheduleIfNeeded(this);
+    }
+
+    /// <summary>Closes the loop's own descriptors. Role thread only, once, after the last turn.</summary>
+    public void End()
+    {
+        Debug.Assert(IsCurrent);
+        Debug.Assert(_table.Count == 0);
+        _posted.End();
+        _ = _kernel.Close(_epoll);
+        Blocks.SetOwnerThread(0);
+        Volatile.Write(ref _roleThreadId, 0);
+    }
+
+    /// <summary>Queues work for the loop. False: it has ended. Any thread.</summary>
+    public bool Post(IPosted work) => _posted.TryEnqueue(work);
+
+    /// <summary>Lets the loop end when it has no connection and no listener left. Any thread.</summary>
+    public void PostStop() => Post(new StopCommand(this));
+
+    /// <summary>Calls OnDrain or OnAbort on all connections (of the endpoint). Any thread.</summary>
+    public void PostVisit(BoundEndpoint? only, bool abort) => Post(new VisitCommand(this, only, abort));
+
+    /// <summary>Accepts connections from a listening socket from now on. Any thread.</summary>
+    /// <remarks><paramref name="isShared"/>: other loops watch the same descriptor; one of them is woken per connection, and none of them closes it.</remarks>
+    public SysResult AddListener(int fd, BoundEndpoint endpoint, bool isShared)
+    {
+        Listener<TKernel> listener;
+        lock (_listenersLock)
+        {
+            int index = Array.IndexOf(_listeners, null);
+            Listener<TKernel>?[] listeners = new Listener<TKernel>?[Math.Max(_listeners.Length, (index < 0 ? _listeners.Length : index) + 1)];
+            _listeners.CopyTo(listeners, 0);
+            index = index < 0 ? _listeners.Length : index;
+            listener = new Listener<TKernel>(this, fd, endpoint, isShared, ListenerMark | (uint)index);
+            listeners[index] = listener;
+            Volatile.Write(ref _listeners, listeners);
+        }
+        SysResult result = listener.Watch();
+        if (!result.IsOk)
+        {
+            Forget(listener);
+        }
+        return result;
+    }
+
+    /// <summary>Completes when the loop no longer accepts from the endpoint and has closed its socket, if it is not shared. Any thread.</summary>
+    public Task RemoveListenerAsync(BoundEndpoint endpoint)
+    {
+        RemoveListenerCommand command = new(this, endpoint);
+        return Post(command) ? command.Completion : Task.CompletedTask;
+    }
+
+    void ILoopTimers.SetDeadline(ITimed timed, long deadlineMs)
+    {
+        Debug.Assert(IsCurrent);
+        Timers.SetDeadline(timed, deadlineMs);
+    }
+
+    void ILoopTimers.Cancel(ITimed timed)
+    {
+        Debug.Assert(IsCurrent);
+        Timers.Cancel(timed);
+    }
+
+    internal SysResult EpollControl(EpollOperation operation, int fd, EpollEvents events, ulong key) =>
+        _kernel.EpollControl(_epoll, operation, fd, events, key);
+
+    internal void AddPending(SocketConnection<TKernel> connection) => _pending.Add(connection);
+
+    internal void CountBytesRead(int bytes)
+    {
+        if (IsCurrent)
+        {
+            Counters.BytesRead += bytes;
+        }
+        else
+        {
+            Counters.AddForeignBytesRead(bytes);
+        }
+    }
+
+    internal void CountBytesWritten(int bytes)
+    {
+        if (IsCurrent)
+        {
+            Counters.BytesWritten += bytes;
+        }
+        else
+        {
+            Counters.AddForeignBytesWritten(bytes);
+        }
+    }
+
+    /// <summary>Gives an accepted descriptor its connection and protocol. Never throws: one bad connection must not end the listener.</summary>
+    internal void Adopt(int fd, BoundEndpoint endpoint, in SockAddr peer)
+    {
+        SocketConnection<TKernel>? connection = null;
+        try
+        {
+            SocketConnection<TKernel> made = new(this, endpoint, fd, peer);
+            made.Admit(_table.Add(made));
+            connection = made;
+            endpoint.Connections.Increment();
+            _groupConnections.Increment();
+            Counters.Connections++;
+            Counters.ConnectionsAccepted++;
+            if (endpoint.Acceptor.Accept(made) is { } handler)
+            {
+                made.Start(handler);
+                return;
+            }
+            Counters.ConnectionsRefused++;
+        }
+        catch (Exception exception)
+        {
+            ReportAcceptorFailure(endpoint, exception);
+        }
+        if (connection is null)
+        {
+            _ = _kernel.Close(fd);
+        }
+        else if (!connection.IsClosed)
+        {
+            connection.Close();
+        }
+    }
+
+    internal void Forget(SocketConnection<TKernel> connection, ulong key)
+    {
+        Debug.Assert(_table.TryFind(key, out IPollTarget? target) && target == connection);
+        _table.Remove(key);
+    }
+
+    internal void Forget(Listener<TKernel> listener)
+    {
+        lock (_listenersLock)
+        {
+            Listener<TKernel>?[] listeners = [.. _listeners];
+            int index = Array.IndexOf(listeners, listener);
+            Debug.Assert(index >= 0);
+            listeners[index] = null;
+            Volatile.Write(ref _listeners, listeners);
+        }
+    }
+
+    internal void CountClosed(BoundEndpoint endpoint)
+    {
+        Counters.Connections--;
+        Debug.Assert(Counters.Connections >= 0);
+        endpoint.Connections.Decrement();
+        _groupConnections.Decrement();
+    }
+
+    internal void ReportHandlerFailure(SocketConnection<TKernel> connection, Exception exception)
+    {
+        Counters.HandlerFailures++;
+        Report(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
+    }
+
+    private void ReportAcceptorFailure(BoundEndpoint endpoint, Exception exception)
+    {
+        Counters.HandlerFailures++;
+        Report(() => TransportLog.AcceptorFailed(Logger, endpoint.LocalEndPoint, exception));
+    }
+
+    /// <summary>Logs; a logger that throws must not end the loop.</summary>
+    internal static void Report(Action log)
+    {
+        try
+        {
+            log();
+        }
+        catch (Exception)
+        {
+            // Nowhere is left to say it.
+        }
+    }
+
+    private bool HasListeners => Array.Exists(Volatile.Read(ref _listeners), static listener => listener is not null);
+
+    private void Poll(bool mayWait)
+    {
+        Debug.Assert(_eventNext == _eventCount);
+        if (_eventCount == _events.Capacity)
+        {
+            _events.Grow();
+        }
+        int timeoutMs = 0;
+        bool isSleeping = false;
+        if (mayWait && _pending.Count == 0 && _pendingNext == _pendingNow.Count)
+        {
+            timeoutMs = Timers.DelayMs(ReadClockMs());
+            isSleeping = timeoutMs != 0 && _posted.TryBeginSleep();
+            timeoutMs = isSleeping ? timeoutMs : 0;
+        }
+        SysResult result = _kernel.EpollWait(_epoll, _events, timeoutMs);
+        if (isSleeping)
+        {
+            _posted.EndSleep();
+        }
+        Volatile.Write(ref _nowMs, ReadClockMs());
+        if (!result.IsOk)
+        {
+            Fail(result.Errno);
+        }
+        _eventNext = 0;
+        _eventCount = result.Value;
+        Counters.EventsProcessed += _eventCount;
+        TakePending();
+    }
+
+    private void TakePending()
+    {
+        if (_pendingNext == _pendingNow.Count)
+        {
+            _pendingNow.Clear();
+            _pendingNext = 0;
+            (_pending, _pendingNow) = (_pendingNow, _pending);
+        }
+    }
+
+    private void FireTimers()
+    {
+        while (Timers.TryTakeExpired(_nowMs, out ITimed? timed))
+        {
+            timed.OnTimer(_nowMs);
+        }
+    }
+
+    private void DispatchEvents()
+    {
+        while (_eventNext < _eventCount)
+        {
+            ulong key = _events.Data(_eventNext);
+            EpollEvents events = _events.Events(_eventNext);
+            _eventNext++; // before the call: whoever takes over goes on with the next one
+            if ((key & ListenerMark) != 0)
+            {
+                DispatchOther(key, events);
+            }
+            else if (_table.TryFind(key, out IPollTarget? target))
+            {
+                target.OnEvents(events);
+            }
+            else
+            {
+                Counters.StaleEvents++;
+            }
+        }
+    }
+
+    private void DispatchOther(ulong key, EpollEvents events)
+    {
+        if (key == WakeKey)
+        {
+            return; // it has done its work by ending the wait; edge-triggered, so nobody needs to read it
+        }
+        Listener<TKernel>?[] listeners = Volatile.Read(ref _listeners);
+        int index = (int)(uint)key;
+        Debug.Assert(index < listeners.Length);
+        if (listeners[index] is { } listener)
+        {
+            listener.OnEvents(events);
+        }
+        else
+        {
+            Counters.StaleEvents++;
+        }
+    }
+
+    private void RunPending()
+    {
+        while (_pendingNext < _pendingNow.Count)
+        {
+            _pendingNow[_pendingNext++].RunPending();
+        }
+    }
+
+    private void Fail(Errno errno)
+    {
+        // EBADF, EINVAL, EFAULT: our own descriptor is broken. No connection of this loop can be served; say so and end the process.
+        Report(() => TransportLog.LoopFailed(Logger, Index, errno));
+        throw new InvalidOperationException($"epoll_wait failed: {errno}.");
+    }
+
+    private int Require(SysResult result, int closeOnFailure)
+    {
+        if (result.IsOk)
+        {
+            return result.Value;
+        }
+        if (closeOnFailure >= 0)
+        {
+            _ = _kernel.Close(closeOnFailure);
+        }
+        throw new System.IO.IOException($"A loop needs an epoll and an eventfd descriptor; the system answered {result.Errno}.");
+    }
+
+    private sealed class StopCommand(EventLoop<TKernel> loop) : IPosted
+    {
+        public void RunPosted() => loop._isStopping = true;
+    }
+
+    /// <summary>Visits all connections, a part of them per turn: the others are served in between.</summary>
+    private sealed class VisitCommand(EventLoop<TKernel> loop, BoundEndpoint? only, bool abort) : IPosted
+    {
+        private const int SlotsPerTurnMax = 1024; // some hundred microseconds
+
+        private int _nextSlot;
+
+        public void RunPosted()
+        {
+            int end = Math.Min(loop._table.SlotCount, _nextSlot + SlotsPerTurnMax);
+            for (; _nextSlot < end; _nextSlot++)
+            {
+                if (loop._table.At(_nextSlot) is SocketConnection<TKernel> connection && (only is null || connection.Endpoint == only))
+                {
+                    connection.Visit(abort);
+                }
+            }
+            if (_nextSlot < loop._table.SlotCount)
+            {
+                loop.Post(this);
+            }
+        }
+    }
+
+    private sealed class RemoveListenerCommand(EventLoop<TKernel> loop, BoundEndpoint endpoint) : IPosted
+    {
+        private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously); // not the loop's time
+
+        public Task Completion => _completion.Task;
+
+        public void RunPosted()
+        {
+            foreach (Listener<TKernel>? listener in Volatile.Read(ref loop._listeners))
+            {
+                if (listener is not null && listener.Endpoint == endpoint)
+                {
+                    listener.Close();
+                }
+            }
+            _completion.SetResult();
+        }
+    }
+
+    /// <summary>Lets the pool shrink while it has something to give back; an idle loop with a small pool is never woken for it.</summary>
+    private sealed class PoolTrimmer(BlockPool blocks) : ITimed
+    {
+        private TimerLink _timer = TimerLink.None;
+
+        public ref TimerLink Timer => ref _timer;
+
+        public void ScheduleIfNeeded(EventLoop<TKernel> loop)
+        {
+            if (!_timer.IsLinked && blocks.WantsTrim)
+            {
+                loop.Timers.SetDeadline(this, loop._nowMs + BlockPool.TrimIntervalMs);
+            }
+        }
+
+        public void OnTimer(long nowMs) => blocks.Trim();
+    }
+}

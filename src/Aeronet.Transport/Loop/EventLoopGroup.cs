@@ -1,0 +1,205 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Native.Libc;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Listen;
+using Microsoft.Extensions.Logging;
+
+namespace Aeronet.Transport.Loop;
+
+/// <summary>The loops of one server, each with its thread. Made by <see cref="Start"/>, ended by <see cref="StopAsync"/>; a restart is a new group.</summary>
+/// <remarks>All members may be called from any thread, but not from a loop's own where they wait.</remarks>
+internal sealed class EventLoopGroup
+{
+    private readonly EventLoop<LinuxKernel>[] _loops;
+    private readonly Task[] _ended; // one per loop, completed by its thread
+    private readonly ILogger _logger;
+    private readonly TransportMetrics _metrics;
+    private readonly ConnectionGauge _connections;
+    private readonly Lock _lock = new();
+    private readonly List<BoundEndpoint> _endpoints = []; // bound now; under the lock
+    private bool _isStopping; // under the lock
+
+    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, EventLoop<LinuxKernel>[] loops)
+    {
+        Options = options;
+        _logger = logger;
+        _metrics = metrics;
+        _connections = connections;
+        _loops = loops;
+        _ended = Array.ConvertAll(loops, StartThread);
+    }
+
+    /// <summary>The options the group was started with; not changed any more.</summary>
+    public AeronetTransportOptions Options { get; }
+
+    public IReadOnlyList<LoopContext> Loops => _loops;
+
+    /// <summary>Open connections of all endpoints.</summary>
+    public int ConnectionCount => _connections.Count;
+
+    /// <summary>Starts the loops; nothing listens yet.</summary>
+    /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>
+    /// <exception cref="PlatformNotSupportedException">No epoll here.</exception>
+    public static EventLoopGroup Start(AeronetTransportOptions options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null, TimeProvider? timeProvider = null)
+    {
+        Epoll.VerifyLayout();
+        ILogger logger = loggerFactory.CreateLogger(TransportLog.Category);
+        ConnectionGauge connections = new();
+        EventLoop<LinuxKernel>[] loops = new EventLoop<LinuxKernel>[options.IOThreadCount];
+        int made = 0;
+        try
+        {
+            for (; made < loops.Length; made++)
+            {
+                loops[made] = new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections);
+            }
+        }
+        catch
+        {
+            foreach (EventLoop<LinuxKernel> loop in loops.AsSpan(0, made))
+            {
+                loop.TakeRole();
+                loop.End();
+            }
+            throw;
+        }
+        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, loops);
+        TransportLog.LoopsStarted(logger, loops.Length);
+        return group;
+    }
+
+    /// <summary>Listens on an endpoint with every loop: an <see cref="IPEndPoint"/>, a <c>UnixDomainSocketEndPoint</c> or a <c>FileHandleEndPoint</c>. Connections may be accepted before it returns.</summary>
+    /// <exception cref="Microsoft.AspNetCore.Connections.AddressInUseException">Somebody listens there.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">Any other refusal of the system. Nothing stays bound.</exception>
+    /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
+    public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor)
+    {
+        ListenSockets sockets = ListenSockets.Open(endPoint, Options, _loops.Length, _logger);
+        BoundEndpoint bound = new(sockets, acceptor);
+        lock (_lock)
+        {
+            if (_isStopping)
+            {
+                sockets.CloseUnused(fromLoop: 0);
+                sockets.Close();
+                throw new InvalidOperationException("The loops are stopping.");
+            }
+            _endpoints.Add(bound);
+        }
+        for (int i = 0; i < _loops.Length; i++)
+        {
+            SysResult result = _loops[i].AddListener(sockets.DescriptorOf(i), bound, sockets.IsShared);
+            if (!result.IsOk)
+            {
+                sockets.CloseUnused(fromLoop: i);
+                UnbindAsync(bound).GetAwaiter().GetResult();
+                throw new System.Net.Sockets.SocketException((int)System.Net.Sockets.SocketError.NoBufferSpaceAvailable, $"Cannot listen on {endPoint}: {result.Errno}.");
+            }
+        }
+        TransportLog.Listening(_logger, bound.LocalEndPoint, sockets.SocketCount);
+        return bound;
+    }
+
+    /// <summary>Completes when no loop listens on the endpoint any more. Its connections live on, also those accepted on the way out.</summary>
+    public Task UnbindAsync(BoundEndpoint endpoint)
+    {
+        lock (_lock)
+        {
+            _endpoints.Remove(endpoint);
+            return endpoint.Unbinding ??= RemoveAsync(endpoint);
+        }
+    }
+
+    /// <summary>Calls <see cref="IConnectionHandler.OnDrain"/> once on every connection (of the endpoint) that is open now.</summary>
+    public void Drain(BoundEndpoint? only = null) => Visit(only, abort: false);
+
+    /// <summary>Calls <see cref="IConnectionHandler.OnAbort"/> on every connection (of the endpoint) that is open now.</summary>
+    public void Abort(BoundEndpoint? only = null) => Visit(only, abort: true);
+
+    /// <summary>Completes when no connection (of the endpoint) is open, at once if none is.</summary>
+    public Task WhenEmptyAsync(BoundEndpoint? only = null) => (only?.Connections ?? _connections).WhenZeroAsync();
+
+    /// <summary>Ends each loop as soon as it has no connection left; completes when all have ended, or after <paramref name="wait"/>. Endpoints still bound are unbound first.</summary>
+    /// <remarks>A connection that does not end keeps its loop, whose thread is a background thread, and no other.</remarks>
+    public async Task StopAsync(TimeSpan wait)
+    {
+        Task[] unbindings;
+        lock (_lock)
+        {
+            _isStopping = true;
+            unbindings = Array.ConvertAll(_endpoints.ToArray(), endpoint => endpoint.Unbinding ??= RemoveAsync(endpoint));
+            _endpoints.Clear();
+        }
+        foreach (EventLoop<LinuxKernel> loop in _loops)
+        {
+            loop.PostStop();
+        }
+        Task all = Task.WhenAll([.. unbindings, .. _ended]);
+        try
+        {
+            await all.WaitAsync(wait).ConfigureAwait(false);
+            TransportLog.LoopsEnded(_logger);
+        }
+        catch (TimeoutException)
+        {
+            ReportBusyLoops();
+        }
+        finally
+        {
+            _metrics.Dispose();
+        }
+    }
+
+    /// <summary>The counters of all loops, summed.</summary>
+    public TransportStatistics ReadStatistics() => TransportMetrics.Sum(_loops);
+
+    private void Visit(BoundEndpoint? only, bool abort)
+    {
+        foreach (EventLoop<LinuxKernel> loop in _loops)
+        {
+            loop.PostVisit(only, abort);
+        }
+    }
+
+    private async Task RemoveAsync(BoundEndpoint endpoint)
+    {
+        Debug.Assert(endpoint.Sockets is not null);
+        await Task.WhenAll(Array.ConvertAll(_loops, loop => loop.RemoveListenerAsync(endpoint))).ConfigureAwait(false);
+        endpoint.Sockets.Close();
+        TransportLog.Unbound(_logger, endpoint.LocalEndPoint);
+    }
+
+    private void ReportBusyLoops()
+    {
+        for (int i = 0; i < _loops.Length; i++)
+        {
+            if (!_ended[i].IsCompleted)
+            {
+                TransportLog.LoopStillBusy(_logger, i, (int)_loops[i].Counters.Read().Connections);
+            }
+        }
+    }
+
+    private static Task StartThread(EventLoop<LinuxKernel> loop)
+    {
+        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously); // the thread ends with its loop, it runs nothing else
+        Thread thread = new(() =>
+        {
+            loop.Run();
+            ended.SetResult();
+        })
+        {
+            Name = $"Aeronet loop {loop.Index}",
+            IsBackground = true,
+        };
+        thread.UnsafeStart(); // no ExecutionContext of whoever starts the server
+        return ended.Task;
+    }
+}

@@ -1,0 +1,37 @@
+using System;
+using Aeronet.Native.Libc;
+
+namespace Aeronet.Transport.Loop;
+
+/// <summary>The system calls of a running loop. A struct type argument: production pays nothing, tests script it.</summary>
+/// <remarks>EINTR never comes out of here. Binding and listening are not here: they happen before a loop sees a descriptor.</remarks>
+internal interface IKernel
+{
+    SysResult EpollCreate();
+
+    SysResult EpollControl(int epoll, EpollOperation operation, int fd, EpollEvents events, ulong data);
+
+    /// <summary>Number of events, zero after the timeout or a signal. -1 waits without end.</summary>
+    SysResult EpollWait(int epoll, EpollEventBuffer into, int timeoutMs);
+
+    SysResult EventFdCreate();
+
+    SysResult EventFdSignal(int fd);
+
+    SysResult Accept(int listener, out SockAddr peer);
+
+    SysResult Receive(int fd, Span<byte> into);
+
+    SysResult Send(int fd, ReadOnlySpan<byte> bytes);
+
+    SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments);
+
+    SysResult Shutdown(int fd, ShutdownSide side);
+
+    /// <summary>Breaks a TCP connection with RST, keeping the descriptor.</summary>
+    SysResult Disconnect(int fd);
+
+    SysResult GetLocalName(int fd, out SockAddr address);
+
+    SysResult Close(int fd);
+}

@@ -1,0 +1,119 @@
+using System;
+using System.Diagnostics;
+using System.Threading;
+
+namespace Aeronet.Transport.Loop;
+
+/// <summary>Something another thread wants done on the loop.</summary>
+internal interface IPosted
+{
+    void RunPosted();
+}
+
+/// <summary>The only way into a loop from other threads: a queue that the loop swaps out whole, and one eventfd write per sleep.</summary>
+internal sealed class PostedWork<TKernel>
+    where TKernel : struct, IKernel
+{
+    private readonly Lock _lock = new();
+    private readonly int _wakeFd;
+    private TKernel _kernel;
+    private IPosted?[] _filling = new IPosted?[16];
+    private int _fillingCount; // written under the lock
+    private IPosted?[] _running = new IPosted?[16];
+    private int _runningCount;
+    private int _runningNext;
+    private int _isAsleep; // 1 while the loop is, or is about to be, in a wait that only the eventfd ends early
+    private bool _isEnded; // under the lock
+
+    public PostedWork(TKernel kernel, int wakeFd)
+    {
+        _kernel = kernel;
+        _wakeFd = wakeFd;
+    }
+
+    /// <summary>Queues work and wakes the loop if it sleeps. False: the loop has ended. Any thread.</summary>
+    public bool TryEnqueue(IPosted work)
+    {
+        // The write to the eventfd happens under the lock: End closes it under the same lock, so it never hits a foreign descriptor.
+        lock (_lock)
+        {
+            if (_isEnded)
+            {
+                return false;
+            }
+            if (_fillingCount == _filling.Length)
+            {
+                Array.Resize(ref _filling, _filling.Length * 2);
+            }
+            _filling[_fillingCount] = work;
+            Volatile.Write(ref _fillingCount, _fillingCount + 1);
+            // A full fence: either we see the loop asleep, or the loop sees the count (TryBeginSleep).
+            if (Interlocked.Exchange(ref _isAsleep, 0) == 1)
+            {
+                _ = _kernel.EventFdSignal(_wakeFd);
+            }
+            return true;
+        }
+    }
+
+    /// <summary>Announces that the loop is about to wait. False: there is work, do not wait. Loop thread only.</summary>
+    public bool TryBeginSleep()
+    {
+        Interlocked.Exchange(ref _isAsleep, 1);
+        if (Volatile.Read(ref _fillingCount) == 0)
+        {
+            return true;
+        }
+        EndSleep();
+        return false;
+    }
+
+    /// <summary>The wait is over. Loop thread only.</summary>
+    public void EndSleep() => Volatile.Write(ref _isAsleep, 0);
+
+    public bool HasWork => _runningNext < _runningCount || Volatile.Read(ref _fillingCount) != 0;
+
+    /// <summary>Runs what is queued, not what that queues in turn. Loop thread only.</summary>
+    /// <remarks>The position is kept here: another thread that takes over the loop goes on with the next one.</remarks>
+    public void Run()
+    {
+        if (_runningNext == _runningCount)
+        {
+            if (Volatile.Read(ref _fillingCount) == 0)
+            {
+                return;
+            }
+            Swap();
+        }
+        while (_runningNext < _runningCount)
+        {
+            IPosted? work = _running[_runningNext];
+            _running[_runningNext++] = null;
+            Debug.Assert(work is not null);
+            work.RunPosted();
+        }
+    }
+
+    /// <summary>Refuses further work and closes the eventfd. Loop thread only, once.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            Debug.Assert(!_isEnded);
+            _isEnded = true;
+            _ = _kernel.Close(_wakeFd);
+        }
+    }
+
+    private void Swap()
+    {
+        Debug.Assert(_runningNext == _runningCount);
+        lock (_lock)
+        {
+            (_filling, _running) = (_running, _filling);
+            _runningCount = _fillingCount;
+            Volatile.Write(ref _fillingCount, 0);
+        }
+        _runningNext = 0;
+    }
+}

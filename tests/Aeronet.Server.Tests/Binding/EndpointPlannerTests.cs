@@ -1,0 +1,155 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Net;
+using Aeronet.Server.Binding;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Server.Tests.Diagnostics;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Xunit;
+
+namespace Aeronet.Server.Tests.Binding;
+
+[Trait("Defect", "HOST-21")]
+public sealed class EndpointPlannerTests
+{
+    private readonly RecordingLoggerFactory _log = new();
+    private readonly ServerAddresses _addresses = new();
+
+    [Fact]
+    public void Without_anything_the_default_is_localhost_5000()
+    {
+        Assert.Equal(["http://localhost:5000"], Plan(static _ => { }));
+        Assert.Single(_log.Of(3002));
+    }
+
+    [Fact]
+    public void Addresses_alone_are_bound()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        _addresses.Add("http://*:5002");
+        Assert.Equal(["http://127.0.0.1:5001", "http://*:5002"], Plan(static _ => { }));
+        Assert.Empty(_log.Entries);
+    }
+
+    [Fact]
+    public void Endpoints_alone_are_bound_those_of_code_first()
+    {
+        Assert.Equal(
+            ["http://127.0.0.1:5003", "http://127.0.0.1:5004"],
+            Plan(static kestrel => kestrel.Listen(IPAddress.Loopback, 5003), ("Endpoints:A:Url", "http://127.0.0.1:5004")));
+        Assert.Empty(_log.Entries);
+    }
+
+    [Fact]
+    public void Endpoints_win_over_addresses_with_a_warning()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        Assert.Equal(["http://127.0.0.1:5003"], Plan(static kestrel => kestrel.Listen(IPAddress.Loopback, 5003)));
+        Assert.Contains("http://127.0.0.1:5001", Assert.Single(_log.Of(3003)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Preferred_addresses_win_over_endpoints_with_a_notice()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        _addresses.PreferHostingUrls = true;
+        Assert.Equal(["http://127.0.0.1:5001"], Plan(static kestrel => kestrel.Listen(IPAddress.Loopback, 5003)));
+        Assert.Single(_log.Of(3004));
+    }
+
+    [Fact]
+    public void Preferred_addresses_do_not_care_about_endpoints_that_could_not_be_served()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        _addresses.PreferHostingUrls = true;
+        Assert.Equal(["http://127.0.0.1:5001"], Plan(static _ => { }, ("Endpoints:A:Url", "https://127.0.0.1:5004")));
+    }
+
+    [Fact]
+    public void Everything_that_cannot_be_served_is_named_at_once()
+    {
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, 5010, static listen => listen.UseHttps());
+            kestrel.Listen(IPAddress.Loopback, 5011, static listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(IPAddress.Loopback, 5012, static listen => listen.Protocols = HttpProtocols.Http3);
+            kestrel.Listen(IPAddress.Loopback, 5013, static listen => listen.Protocols = HttpProtocols.None);
+            kestrel.Listen(IPAddress.Loopback, 5014, static listen => listen.Use(static next => next));
+            kestrel.Listen(IPAddress.Loopback, 5015, static listen => listen.UseConnectionLogging());
+            kestrel.Listen(IPAddress.Loopback, 5016);
+        }));
+        Assert.Equal(6, fault.Message.Split(Environment.NewLine).Length);
+        Assert.Contains("HTTPS is not available yet on Aeronet: the endpoint https://127.0.0.1:5010", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("http://127.0.0.1:5011 asks for Http2 only", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("HTTP/3 requires HTTPS", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("http://127.0.0.1:5013 has no protocol", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("http://127.0.0.1:5014 has connection middleware", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("http://127.0.0.1:5015 has connection middleware", fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("5016", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("https://127.0.0.1:5020", "HTTPS is not available yet")]
+    [InlineData("http://pipe:/name", "named pipe")]
+    [InlineData("http://localhost:0", "dynamic port")]
+    public void Addresses_that_cannot_be_served_are_refused(string url, string expected)
+    {
+        _addresses.Add(url);
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static _ => { }));
+        Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
+        Assert.Contains(url, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_configured_https_endpoint_is_refused_before_anybody_asks_for_its_certificate()
+    {
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static _ => { }, ("Endpoints:Secure:Url", "https://127.0.0.1:5021")));
+        Assert.Contains("HTTPS is not available yet on Aeronet: the endpoint Secure (https://127.0.0.1:5021)", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Https_defaults_and_certificates_without_an_https_endpoint_do_no_harm()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        Assert.Single(Plan(
+            static kestrel => kestrel.ConfigureHttpsDefaults(static https => https.HandshakeTimeout = TimeSpan.FromSeconds(3)),
+            ("EndpointDefaults:Protocols", "Http1AndHttp2")));
+    }
+
+    [Fact]
+    public void Middleware_of_the_endpoint_defaults_is_seen_on_addresses_too()
+    {
+        _addresses.Add("http://127.0.0.1:5001");
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(
+            () => Plan(static kestrel => kestrel.ConfigureEndpointDefaults(static listen => listen.Use(static next => next))));
+        Assert.Contains("http://127.0.0.1:5001 has connection middleware", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Trait("Defect", "HOST-16")]
+    public void Endpoint_defaults_replace_an_earlier_callback_and_leave_earlier_endpoints_alone()
+    {
+        KestrelServerOptions kestrel = KestrelInternalsTests.Options(static options =>
+        {
+            options.Listen(IPAddress.Loopback, 5030);
+            options.ConfigureEndpointDefaults(static listen => listen.Protocols = HttpProtocols.Http2);
+            options.ConfigureEndpointDefaults(static listen => listen.Protocols = HttpProtocols.Http1);
+            options.Listen(IPAddress.Loopback, 5031);
+        });
+        List<EndpointRequest> plan = EndpointPlanner.Plan(kestrel, _addresses, new ServerLog(_log).General);
+        Assert.Equal([HttpProtocols.Http1AndHttp2, HttpProtocols.Http1], plan.Select(static request => request.Options.Protocols));
+    }
+
+    [Fact]
+    public void A_missing_url_of_a_configured_endpoint_is_Kestrels_error()
+    {
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static _ => { }, ("Endpoints:A:Protocols", "Http1")));
+        Assert.Contains("'Url'", fault.Message, StringComparison.Ordinal);
+    }
+
+    private List<string> Plan(Action<KestrelServerOptions> configure, params (string Key, string Value)[] section)
+        => EndpointPlanner.Plan(KestrelInternalsTests.Options(configure, section), _addresses, new ServerLog(_log).General).ConvertAll(static request => request.Name);
+}

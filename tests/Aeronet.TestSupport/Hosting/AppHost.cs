@@ -1,0 +1,170 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Net;
+using System.Net.Http;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.TestSupport.Wire;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Aeronet.TestSupport.Hosting;
+
+/// <summary>A real web application on a real socket, on the server under test.</summary>
+/// <remarks>Disposing it stops the application and fails when the server logged an error that the test did not allow.
+/// A fault of the peer that the application let through is none.</remarks>
+public sealed class AppHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private AppHost(ServerKind server, WebApplication app, LogCapture logs)
+    {
+        Server = server;
+        _app = app;
+        Logs = logs;
+    }
+
+    /// <summary>The server under test.</summary>
+    public ServerKind Server { get; }
+
+    /// <summary>Everything the host logged, from Debug on.</summary>
+    public LogCapture Logs { get; }
+
+    /// <summary>The application's services.</summary>
+    public IServiceProvider Services => _app.Services;
+
+    /// <summary>True when the test provokes errors that the server has to log at Error or above.</summary>
+    public bool ErrorsExpected { get; set; }
+
+    /// <summary>Bound addresses, ports resolved.</summary>
+    public IReadOnlyList<string> Addresses =>
+        [.. _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
+
+    /// <summary>The first bound address as a URI.</summary>
+    public Uri Url => new(Addresses[0]);
+
+    /// <summary>The first bound address as an endpoint to connect to.</summary>
+    public IPEndPoint EndPoint => new(IPAddress.Parse(Url.Host), Url.Port);
+
+    /// <summary>Builds an application and starts it on 127.0.0.1 with a free port, unless the test binds on its own.</summary>
+    public static async Task<AppHost> StartAsync(
+        ServerKind server,
+        Action<WebApplication> app,
+        Action<WebApplicationBuilder>? configure = null,
+        Action<KestrelServerOptions>? kestrel = null,
+        BuilderShape shape = BuilderShape.Slim,
+        bool listen = true,
+        string[]? args = null)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        AppHost host = Build(server, app, configure, kestrel, shape, listen, args);
+        try
+        {
+            await host._app.StartAsync().WaitAsync(Guard.Time).ConfigureAwait(false);
+        }
+        catch
+        {
+            host.ErrorsExpected = true;
+            await host._app.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        return host;
+    }
+
+    /// <summary>As <see cref="StartAsync"/> without starting.</summary>
+    public static AppHost Build(
+        ServerKind server,
+        Action<WebApplication> app,
+        Action<WebApplicationBuilder>? configure = null,
+        Action<KestrelServerOptions>? kestrel = null,
+        BuilderShape shape = BuilderShape.Slim,
+        bool listen = true,
+        string[]? args = null)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+
+        // One inotify instance per host would soon exhaust the user's quota.
+        string[] arguments = ["--hostBuilder:reloadConfigOnChange=false", .. args ?? []];
+        var options = new WebApplicationOptions { Args = arguments, EnvironmentName = Environments.Production, ContentRootPath = AppContext.BaseDirectory };
+        WebApplicationBuilder builder = shape switch
+        {
+            BuilderShape.Full => WebApplication.CreateBuilder(options),
+            BuilderShape.Empty => WebApplication.CreateEmptyBuilder(options),
+            _ => WebApplication.CreateSlimBuilder(options),
+        };
+
+        var logs = new LogCapture();
+        builder.Logging.ClearProviders().AddProvider(logs).SetMinimumLevel(LogLevel.Debug);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        if (shape == BuilderShape.Empty)
+        {
+            builder.Services.AddRoutingCore();
+        }
+
+        ServerChoice.Use(builder.WebHost, server, shape);
+        builder.WebHost.ConfigureKestrel(options =>
+        {
+            if (listen)
+            {
+                options.Listen(IPAddress.Loopback, 0);
+            }
+
+            kestrel?.Invoke(options);
+        });
+        configure?.Invoke(builder);
+        WebApplication application = builder.Build();
+        app(application);
+        return new AppHost(server, application, logs);
+    }
+
+    /// <summary>Starts a host made by <see cref="Build"/>.</summary>
+    public Task StartAsync() => _app.StartAsync().WaitAsync(Guard.Time);
+
+    /// <summary>A scripted client, connected.</summary>
+    public Task<RawClient> ConnectAsync() => RawClient.ConnectAsync(EndPoint);
+
+    /// <summary>An HttpClient of its own connections with the host's address.</summary>
+    public HttpClient CreateClient(Action<SocketsHttpHandler>? configure = null)
+    {
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false };
+        configure?.Invoke(handler);
+        return new HttpClient(handler) { BaseAddress = Url, Timeout = Guard.Time };
+    }
+
+    /// <summary>Sends one scripted request on a connection of its own and reads the one response to it.</summary>
+    public async Task<RawResponse> ExchangeAsync(string request, bool head = false)
+    {
+        await using RawClient client = await ConnectAsync().ConfigureAwait(false);
+        await client.SendAsync(request).ConfigureAwait(false);
+        return await client.ReadResponseAsync(head).ConfigureAwait(false);
+    }
+
+    /// <summary>Stops as the host does on SIGTERM; the token is the deadline for running requests.</summary>
+    public Task StopAsync(CancellationToken deadline = default) => _app.StopAsync(deadline);
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        using (var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(5)))
+        {
+            await _app.StopAsync(deadline.Token).WaitAsync(Guard.Time).ConfigureAwait(false);
+        }
+
+        await _app.DisposeAsync().AsTask().WaitAsync(Guard.Time).ConfigureAwait(false);
+        LogEntry? error = ErrorsExpected ? null : Logs.Entries.FirstOrDefault(
+            entry => entry.Level >= LogLevel.Error && entry.Error is not Microsoft.AspNetCore.Http.BadHttpRequestException);
+        if (error is not null)
+        {
+            throw new InvalidOperationException($"{Server} logged an error that the test did not expect: {error}");
+        }
+    }
+}
