@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using Aeronet.Server;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.BenchApp;
@@ -14,14 +15,12 @@ internal static class ServerChoice
         {
             case "kestrel":
                 return true; // CreateSlimBuilder has registered it
-#if AERONET_READY
             case "aeronet":
                 webHost.UseAeronet();
                 return true;
             case "aeronet-inline":
-                webHost.UseAeronet(options => options.ApplicationMode = Aeronet.Server.ApplicationMode.Inline);
+                webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
                 return true;
-#endif
             default:
                 return false;
         }

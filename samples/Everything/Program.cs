@@ -13,7 +13,7 @@ string server = builder.Configuration["server"] ?? "aeronet";
 switch (server)
 {
     case "aeronet":
-        // builder.WebHost.UseAeronet();
+        builder.WebHost.UseAeronet();
         break;
     case "kestrel":
         break; // what WebApplication.CreateBuilder has set up already

@@ -144,7 +144,7 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
         public void Enum<T>(string key, Action<T> set)
             where T : struct, Enum
             => Value(key, $"one of {string.Join(", ", System.Enum.GetNames<T>())}", text =>
-                !text.Any(char.IsAsciiDigit) && System.Enum.TryParse(text, ignoreCase: true, out T value) && Accept(set, value));
+                !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) && System.Enum.TryParse(text, ignoreCase: true, out T value) && Accept(set, value));
 
         public void Children(string key, Action<IEnumerable<IConfigurationSection>> set)
         {

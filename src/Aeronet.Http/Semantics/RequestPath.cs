@@ -14,28 +14,6 @@ internal static class RequestPath
 {
     private const int StackBytesMax = 512;
 
-    /// <summary>Index of the first bad escape (<c>%zz</c>, <c>%4</c>, <c>%00</c>), or -1.</summary>
-    public static int IndexOfBadEscape(ReadOnlySpan<byte> rawPath)
-    {
-        int at = 0;
-        while (true)
-        {
-            int hit = rawPath[at..].IndexOf((byte)'%');
-            if (hit < 0)
-            {
-                return -1;
-            }
-
-            at += hit;
-            if (!IsGoodEscape(rawPath, at))
-            {
-                return at;
-            }
-
-            at += 3;
-        }
-    }
-
     /// <summary>Whether the three bytes from <paramref name="at"/> are an escape of anything but NUL.</summary>
     public static bool IsGoodEscape(ReadOnlySpan<byte> rawPath, int at)
     {
@@ -46,7 +24,7 @@ internal static class RequestPath
     /// <summary>A path without escapes and dot segments needs no more than this.</summary>
     public static string FromPlain(ReadOnlySpan<byte> rawPath) => rawPath.Length == 1 && rawPath[0] == (byte)'/' ? "/" : Encoding.Latin1.GetString(rawPath);
 
-    /// <param name="rawPath">Starts with a slash; escapes already judged with <see cref="IndexOfBadEscape"/>.</param>
+    /// <param name="rawPath">Starts with a slash; the request parser judged its escapes.</param>
     public static string Decode(ReadOnlySpan<byte> rawPath)
     {
         Debug.Assert(rawPath.IsEmpty || rawPath[0] == (byte)'/');

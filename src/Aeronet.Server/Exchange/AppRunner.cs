@@ -100,6 +100,20 @@ internal sealed class AppRunner<TContext> : AppRunner
         /// <summary>Never faults: what the application throws becomes a response or ends the connection.</summary>
         public override async Task RunAsync()
         {
+            try
+            {
+                await RunCoreAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                // A fault of the server, or of a dictionary that middleware put in place of ours: this connection ends, nothing else does.
+                Settings.Log.General.ServerFault(ConnectionId, exception);
+                AbortResponse(exception);
+            }
+        }
+
+        private async Task RunCoreAsync()
+        {
             TContext context;
             try
             {

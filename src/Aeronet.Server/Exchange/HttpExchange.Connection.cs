@@ -49,6 +49,9 @@ internal abstract partial class HttpExchange :
     /// <summary>Nobody can receive the response any more.</summary>
     public bool IsAborted => Volatile.Read(ref _connectionLost);
 
+    /// <summary>RequestAborted has fired, or would have if somebody had asked for it.</summary>
+    public bool IsRequestAbortedSignalled => Volatile.Read(ref _aborted);
+
     public bool IsUpgraded => _upgraded;
 
     /// <summary>What was refused; null while nothing was.</summary>
@@ -254,7 +257,7 @@ internal abstract partial class HttpExchange :
         ReasonPhrase = null;
         ResponseFields.Set(KnownHeader.Connection, "Upgrade");
         await StartAsync().ConfigureAwait(false);
-        _requestHeaders.Release(); // an upgraded connection lives long: its head need not
+        LetGoOfHead(); // an upgraded connection lives long
         RequestBody.Upgrade();
         Output.CommitAndSend();
         return new UpgradeStream(this);

@@ -260,6 +260,16 @@ internal abstract partial class HttpExchange :
     /// <summary>True when every field value can become a string: asked before the application starts.</summary>
     public bool TryDecodeHeaders(out int badOffset) => _requestHeaders.TryDecodeAll(out badOffset);
 
+    // Makes the strings that the application may still ask for, so that the head's bytes need not stay.
+    private void LetGoOfHead()
+    {
+        _requestHeaders.Release();
+        _ = Method;
+        _ = RawTarget;
+        ReleaseHead();
+        _headDetached = true; // received bytes may take the head's place
+    }
+
     private void MakeTargetStrings()
     {
         ReadOnlySpan<byte> target = HeadBytes(Head.TargetStart, Head.TargetLength);

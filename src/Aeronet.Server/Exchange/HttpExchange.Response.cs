@@ -256,6 +256,15 @@ internal abstract partial class HttpExchange :
         return await Output.WriteAsync(content, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>The head promised a length, or there is no content: trailers have no place behind it.</summary>
+    public void OnTrailersDropped(ResponseTrailers trailers)
+    {
+        foreach (string name in trailers.Keys)
+        {
+            Settings.Log.General.InvalidResponseHeaderRemoved(ConnectionId, name);
+        }
+    }
+
     // The response becomes what the failure says: the application's headers would describe content that does not come.
     private void SetErrorResponse()
     {

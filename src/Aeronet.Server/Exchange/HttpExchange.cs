@@ -23,6 +23,9 @@ namespace Aeronet.Server.Exchange;
 /// </remarks>
 internal abstract partial class HttpExchange : IThreadPoolWorkItem
 {
+    // What an HTTP/2 client understands: GOAWAY, last stream 0, HTTP_1_1_REQUIRED. RFC 9113 sections 6.8 and 7.
+    private static readonly byte[] s_http11Required = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd];
+
     private Http1Session? _session; // Non-null from Attach to Detach.
     private ReceiveBuffer _headBuffer; // Allocated when the head's bytes had to leave the session's input buffer.
     private bool _headDetached;
@@ -80,7 +83,8 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
     public bool IsHeadRequest => Head.Method == Aeronet.Http.Semantics.HttpMethod.Head;
 
-    public bool IsHttp10 => Head.Version == HttpVersion.Http10;
+    /// <summary>Known to be HTTP/1.0: a head refused before its version was read is answered as HTTP/1.1.</summary>
+    public bool IsHttp10 => Head.Version == HttpVersion.Http10 && Head.FieldsStart > 0;
 
     private ReadOnlySpan<byte> HeadBytes(int start, int length) => _headArray.AsSpan(_headOffset + start, length);
 
@@ -171,19 +175,26 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         {
             _rejection ??= refused;
             _keepAlive = false;
-            if (!HasStarted)
+            _applicationError ??= refused;
+            if (BadRequestError is null)
             {
-                _statusCode = refused.StatusCode;
+                // Thrown by the application itself: it means what it says, too.
+                BadRequestError = refused;
+                Settings.Log.BadRequests.RequestProcessingError(Session.Connection, refused);
+                BadRequestEvent.Write(Settings.DiagnosticSource, this);
             }
 
-            _applicationError ??= refused;
             return;
         }
 
         _applicationError ??= exception;
-        if (IsAborted && exception is OperationCanceledException or IOException)
+        if (IsRequestAbortedSignalled && exception is OperationCanceledException or IOException)
         {
+            // The client went away, or half-closed and was given up: what the application was told to drop is no error, and nobody waits for an answer.
             Settings.Log.General.RequestAborted(ConnectionId, TraceIdentifier);
+            _keepAlive = false;
+            Session.AbortConnection(ConnectionErrors.ConnectionReset);
+            OnConnectionLost();
             return;
         }
 
@@ -348,6 +359,12 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         _keepAlive = false;
         Report(error, new AeronetBadHttpRequestException(error));
         _statusCode = error.Status;
+        if (error.Reason == RejectionReason.Http2Preface)
+        {
+            Output.EndRaw(s_http11Required);
+            return;
+        }
+
         if (error.AllowedMethod is not null)
         {
             ResponseFields["Allow"] = error.AllowedMethod;

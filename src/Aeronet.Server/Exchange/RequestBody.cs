@@ -434,6 +434,10 @@ internal sealed class RequestBody : IValueTaskSource<int>
         {
             Session.Input.Commit(received.Bytes);
         }
+        else if (Session.Input.Length == 0)
+        {
+            Session.Input.Release(Session.Blocks); // a wait may be long, an upgraded connection's most of its life: it holds no buffer
+        }
 
         return received;
     }

@@ -334,12 +334,30 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 WriteLastChunk();
             }
 
+            else if (_exchange.ResponseTrailersIfAny is { Count: > 0 } dropped)
+            {
+                _exchange.OnTrailersDropped(dropped);
+            }
+
             _ended = true;
             _deferring = false;
             if (send)
             {
                 Send();
             }
+        }
+    }
+
+    /// <summary>Bytes that are no HTTP/1.1 response, and nothing after them.</summary>
+    public void EndRaw(ReadOnlySpan<byte> bytes)
+    {
+        lock (_gate)
+        {
+            Debug.Assert(!_headCommitted);
+            _headCommitted = true;
+            _framing = ResponseFraming.Raw;
+            _wire.Write(Blocks, bytes);
+            _ended = true;
         }
     }
 

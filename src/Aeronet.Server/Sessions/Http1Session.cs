@@ -576,7 +576,7 @@ internal sealed class Http1Session : IConnectionHandler
     /// <summary>The application is done on a thread that is not the loop's. Any thread, once per exchange; the exchange must not be touched by the caller afterwards.</summary>
     public void FinishElsewhere(HttpExchange exchange)
     {
-        if (!exchange.KeepAlive || _input.Length > 0 || !exchange.Output.IsDrained || IsReset)
+        if (!exchange.KeepAlive || _input.Length > 0 || !_drained || !exchange.Output.IsDrained || IsReset)
         {
             exchange.MarkFinished();
             Connection.Post();

@@ -58,10 +58,7 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
 
     public void OnClosed(Http1Session session)
     {
-        if (!session.IsUpgraded)
-        {
-            _endpoint.Connections?.Exit();
-        }
+        (session.IsUpgraded ? Settings.UpgradedConnections : _endpoint.Connections)?.Exit();
 
         Settings.Metrics.ConnectionStop(session.Metrics, session.EndReason);
         Settings.Log.Connections.Stop(session.Connection);

@@ -1,4 +1,5 @@
 using Aeronet.TestSupport.Hosting;
+using Aeronet.TestSupport.Wire;
 
 namespace Aeronet.EndToEnd.Tests.Columns;
 
@@ -75,4 +76,19 @@ internal static class WantedDifferences
 
     public static readonly WantedDifference<int> EmptyLinesBeforeRequest = new(
         "empty-lines", 200, 414, "RFC 9112 2.2 asks to skip at least one; endless ones count against the request line limit.");
+
+    public static readonly WantedDifference<bool> UpgradeOnHttp10 = new(
+        "upgrade-1.0", true, false, "RFC 9110 7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.");
+
+    public static readonly WantedDifference<bool> PipelinedRequestAfterAbort = new(
+        "abort-pipelined", true, false, "An aborted connection serves nothing more; Kestrel repaired this in 10.0.14 only.");
+
+    public static readonly WantedDifference<bool> PeerBytesAreEscapedInLogs = new(
+        "log-escape", false, true, "Raw peer bytes in a log line are an injection; Kestrel escapes most of them, not a Host value.");
+
+    public static readonly WantedDifference<int> UserinfoInTarget = new(
+        "userinfo", 200, 400, "RFC 9110 4.2.4: userinfo from an untrusted source is to be treated as an error.");
+
+    public static readonly WantedDifference<BodyFraming> ResponseCompleteInOneTurn = new(
+        "one-turn", BodyFraming.Chunked, BodyFraming.ContentLength, "A response that is complete before control returns to the loop has a known length, flushed or not; it leaves in one send.");
 }

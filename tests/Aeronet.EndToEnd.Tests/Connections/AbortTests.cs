@@ -64,6 +64,9 @@ public sealed class AbortTests
                 seen.SetResult(error);
             }
         }));
+
+        // Kestrel may report the body reader that nobody can drain any more (id 67).
+        host.ErrorsExpected = server == ServerKind.Kestrel;
         await using RawClient client = await host.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
         await running.Task.WaitAsync(Guard.Time);
@@ -127,7 +130,10 @@ public sealed class AbortTests
             await client.ExpectCloseAsync();
         }
 
-        Assert.Equal(1, runs);
+        if (!WantedDifferences.PipelinedRequestAfterAbort.On(server))
+        {
+            Assert.Equal(1, runs);
+        }
     }
 
     [Theory, BothServers]

@@ -89,13 +89,21 @@ public sealed class RequestTargetTests(EchoHosts hosts) : IClassFixture<EchoHost
     [BothServers("http://a:8080/", "a", 400)]
     [BothServers("http://A/", "a", 200)]
     [BothServers("http://b/", "a", 400)]
-    [BothServers("http://u@a/", "a", 200)]
     [Trait("Rfc", "9112 3.2.2")]
     public async Task The_authority_of_the_absolute_form_must_be_the_Host(ServerKind server, string target, string field, int status)
     {
         AppHost host = await hosts.OnAsync(server);
         RawResponse response = await host.ExchangeAsync($"GET {target} HTTP/1.1\r\nHost: {field}\r\n\r\n");
         Assert.True(status == response.Status, response.ToString());
+    }
+
+    [Theory, BothServers]
+    [Trait("Rfc", "9110 4.2.4")]
+    public async Task Userinfo_in_the_absolute_form_is_an_error(ServerKind server)
+    {
+        AppHost host = await hosts.OnAsync(server);
+        RawResponse response = await host.ExchangeAsync("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        Assert.Equal(WantedDifferences.UserinfoInTarget.On(server), response.Status);
     }
 
     [Theory, BothServers]

@@ -70,7 +70,7 @@ public sealed class ResponseFramingTests
             {
                 await context.Response.WriteAsync("one ");
                 await context.Response.Body.FlushAsync();
-                await Task.Yield();
+                await Task.Delay(1);
                 await context.Response.WriteAsync("two");
                 await context.Response.Body.FlushAsync();
             },
@@ -131,7 +131,7 @@ public sealed class ResponseFramingTests
             Span(response.BodyWriter, "7");
             await response.WriteAsync("8");
         },
-        BodyFraming.Chunked,
+        null,
         "12345678");
 
     [Theory]
@@ -156,7 +156,7 @@ public sealed class ResponseFramingTests
             writer.Advance(0);
             await writer.FlushAsync();
         },
-        BodyFraming.Chunked,
+        null,
         new string('x', size) + "y");
 
     [Theory, BothServers]
@@ -204,7 +204,7 @@ public sealed class ResponseFramingTests
 
             await context.Response.WriteAsync("b");
         },
-        BodyFraming.Chunked,
+        null,
         "ab");
 
     [Theory, BothServers]
@@ -314,7 +314,7 @@ public sealed class ResponseFramingTests
             await context.Response.StartAsync();
             await context.Response.WriteAsync("x");
         },
-        BodyFraming.Chunked,
+        null,
         "x");
 
     [Theory, BothServers]
@@ -460,7 +460,7 @@ public sealed class ResponseFramingTests
     }
 
     // Twice on one connection: the framing must leave the connection usable.
-    private static async Task<RawResponse> CheckAsync(ServerKind server, RequestDelegate app, BodyFraming framing, string body)
+    private static async Task<RawResponse> CheckAsync(ServerKind server, RequestDelegate app, BodyFraming? framing, string body)
     {
         await using AppHost host = await StartAsync(server, app);
         await using RawClient client = await host.ConnectAsync();
@@ -470,7 +470,7 @@ public sealed class ResponseFramingTests
             await client.SendAsync(Get);
             response = await client.ReadResponseAsync();
             Assert.True(response.Status == 200, response.ToString());
-            Assert.Equal((framing, body), (response.Framing, response.Text));
+            Assert.Equal((framing ?? WantedDifferences.ResponseCompleteInOneTurn.On(server), body), (response.Framing, response.Text));
             Assert.False(response.Closes);
         }
 

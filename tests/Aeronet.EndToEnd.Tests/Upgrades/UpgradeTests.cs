@@ -88,7 +88,6 @@ public sealed class UpgradeTests
 
     [Theory]
     [BothServers("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n")]
-    [BothServers("GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")]
     [BothServers("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 3\r\n\r\nabc")]
     [BothServers("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")]
     [Trait("Defect", "BODY-19")]
@@ -102,6 +101,15 @@ public sealed class UpgradeTests
         }));
         RawResponse response = await host.ExchangeAsync(request);
         Assert.Equal(request.Contains("abc", StringComparison.Ordinal) ? "False 3" : "False 0", response.Text);
+    }
+
+    [Theory, BothServers]
+    public async Task A_1_0_request_is_not_upgradable(ServerKind server)
+    {
+        await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context =>
+            context.Response.WriteAsync($"{context.Features.GetRequiredFeature<IHttpUpgradeFeature>().IsUpgradableRequest}")));
+        RawResponse response = await host.ExchangeAsync("GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        Assert.Equal($"{WantedDifferences.UpgradeOnHttp10.On(server)}", response.Text);
     }
 
     [Theory, BothServers]

@@ -13,10 +13,12 @@ using Xunit;
 namespace Aeronet.Server.Tests.Binding;
 
 [Trait("Defect", "HOST-21")]
-public sealed class EndpointPlannerTests
+public sealed class EndpointPlannerTests : IDisposable
 {
     private readonly RecordingLoggerFactory _log = new();
     private readonly ServerAddresses _addresses = new();
+
+    public void Dispose() => _log.Dispose();
 
     [Fact]
     public void Without_anything_the_default_is_localhost_5000()
@@ -73,7 +75,7 @@ public sealed class EndpointPlannerTests
     {
         InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static kestrel =>
         {
-            kestrel.Listen(IPAddress.Loopback, 5010, static listen => listen.UseHttps());
+            kestrel.Listen(IPAddress.Loopback, 5010, static listen => listen.UseHttps(KestrelInternalsTests.CreateCertificate()));
             kestrel.Listen(IPAddress.Loopback, 5011, static listen => listen.Protocols = HttpProtocols.Http2);
             kestrel.Listen(IPAddress.Loopback, 5012, static listen => listen.Protocols = HttpProtocols.Http3);
             kestrel.Listen(IPAddress.Loopback, 5013, static listen => listen.Protocols = HttpProtocols.None);

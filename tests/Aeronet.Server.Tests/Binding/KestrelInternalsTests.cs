@@ -1,5 +1,8 @@
+using System;
+using System.Collections.Generic;
 using System.Net;
-using System.Threading.Tasks;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Aeronet.Server.Binding;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -25,7 +28,7 @@ public sealed class KestrelInternalsTests
             kestrel.ListenUnixSocket("/tmp/a.sock");
             kestrel.ListenHandle(7);
         });
-        System.Collections.Generic.List<ListenOptions> found = KestrelInternals.GetCodeBackedListenOptions(options);
+        List<ListenOptions> found = KestrelInternals.GetCodeBackedListenOptions(options);
         Assert.Equal(5, found.Count);
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 5001), found[0].EndPoint);
         Assert.True(KestrelInternals.IsAnyIP(found[1]));
@@ -67,14 +70,21 @@ public sealed class KestrelInternalsTests
     }
 
     [Fact]
-    public void A_tls_endpoint_is_known_as_such_although_nobody_has_a_certificate_for_it()
+    public void A_tls_endpoint_is_known_as_such()
     {
-        KestrelServerOptions options = Options(static kestrel => kestrel.Listen(IPAddress.Loopback, 5008, static listen => listen.UseHttps()));
+        KestrelServerOptions options = Options(static kestrel => kestrel.Listen(IPAddress.Loopback, 5008, static listen => listen.UseHttps(CreateCertificate())));
         Assert.True(KestrelInternals.GetIsTls(Assert.Single(KestrelInternals.GetCodeBackedListenOptions(options))));
     }
 
+    internal static X509Certificate2 CreateCertificate()
+    {
+        using RSA key = RSA.Create(2048);
+        return new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+    }
+
     /// <summary>Kestrel's options as an application under Aeronet gets them.</summary>
-    internal static KestrelServerOptions Options(System.Action<KestrelServerOptions> configure, params (string Key, string Value)[] section)
+    internal static KestrelServerOptions Options(Action<KestrelServerOptions> configure, params (string Key, string Value)[] section)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
         builder.WebHost.UseAeronet().ConfigureKestrel(configure);

@@ -16,7 +16,13 @@ internal sealed class RecordingLoggerFactory : ILoggerFactory, ILoggerProvider
 
     public ConcurrentQueue<LogEntry> Entries { get; } = new();
 
-    public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
+    public ConcurrentQueue<string> Categories { get; } = new();
+
+    public ILogger CreateLogger(string categoryName)
+    {
+        Categories.Enqueue(categoryName);
+        return new Logger(this, categoryName);
+    }
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
 

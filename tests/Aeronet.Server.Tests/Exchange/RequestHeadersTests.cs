@@ -329,6 +329,28 @@ public sealed class RequestHeadersTests
     }
 
     [Fact]
+    public void A_head_from_the_parser_is_read_wherever_it_lies()
+    {
+        RequestHeaders headers = Parsed("\r\nGET /p HTTP/1.1\r\nHost: a.example\r\nX-A:  1 \r\nContent-Length: 3\r\n\r\n", new Http1Limits());
+
+        Assert.True(headers.TryDecodeAll(out _));
+        Assert.Equal("a.example", headers["Host"]);
+        Assert.Equal("1", headers["X-A"]);
+        Assert.Equal(3, headers.ContentLength);
+        Assert.Equal(3, headers.Count);
+    }
+
+    [Fact]
+    [Trait("Rfc", "9112 3.2.2")]
+    public void The_authority_of_the_target_is_the_host_where_the_option_says_so()
+    {
+        RequestHeaders headers = Parsed("GET http://target.example:81/p HTTP/1.1\r\nHost: field.example\r\n\r\n", new Http1Limits { AllowHostHeaderOverride = true });
+
+        Assert.Equal("target.example:81", headers["Host"]);
+        Assert.Single(headers);
+    }
+
+    [Fact]
     public void Many_names_without_slot_stay_distinct_and_ordered()
     {
         string section = string.Concat(Enumerable.Range(0, 300).Select(i => $"X-{i % 150}: {i}\r\n"));
@@ -406,6 +428,18 @@ public sealed class RequestHeadersTests
             property.SetValue(headers, StringValues.Empty);
             Assert.Empty(headers);
         }
+    }
+
+    private static RequestHeaders Parsed(string request, Http1Limits limits)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes("@@@" + request);
+        var head = new RequestHead();
+        var parser = new RequestParser();
+        parser.Reset();
+        Assert.Equal(ParseStatus.Done, parser.Parse(bytes.AsSpan(3), limits, head, out _));
+        var headers = new RequestHeaders(null, reuseStrings: true);
+        headers.Attach(head, bytes, 3);
+        return headers;
     }
 
     private static RequestHeaders Attached(string section)

@@ -153,12 +153,13 @@ public sealed class AeronetServerOptionsSetupTests
     }
 
     [Fact]
-    public void Faults_of_code_and_section_stop_the_start_together()
+    public async Task Faults_of_code_and_section_stop_the_start_together()
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
         builder.Configuration["Aeronet:Typo"] = "1";
         builder.WebHost.UseAeronet(static (_, options) => options.Limits.LingerBytes = -1).UseUrls("http://127.0.0.1:0");
-        OptionsValidationException fault = Assert.Throws<OptionsValidationException>(() => builder.Build().Start());
+        await using WebApplication application = builder.Build();
+        OptionsValidationException fault = await Assert.ThrowsAsync<OptionsValidationException>(() => application.StartAsync());
         Assert.Equal(2, fault.Failures.Count());
     }
 

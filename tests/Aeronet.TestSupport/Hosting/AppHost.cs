@@ -55,6 +55,7 @@ public sealed class AppHost : IAsyncDisposable
     public IPEndPoint EndPoint => new(IPAddress.Parse(Url.Host), Url.Port);
 
     /// <summary>Builds an application and starts it on 127.0.0.1 with a free port, unless the test binds on its own.</summary>
+    /// <remarks><c>quiet</c> keeps logs below Warning out: for load.</remarks>
     public static async Task<AppHost> StartAsync(
         ServerKind server,
         Action<WebApplication> app,
@@ -62,10 +63,11 @@ public sealed class AppHost : IAsyncDisposable
         Action<KestrelServerOptions>? kestrel = null,
         BuilderShape shape = BuilderShape.Slim,
         bool listen = true,
-        string[]? args = null)
+        string[]? args = null,
+        bool quiet = false)
     {
         ArgumentNullException.ThrowIfNull(app);
-        AppHost host = Build(server, app, configure, kestrel, shape, listen, args);
+        AppHost host = Build(server, app, configure, kestrel, shape, listen, args, quiet);
         try
         {
             await host._app.StartAsync().WaitAsync(Guard.Time).ConfigureAwait(false);
@@ -88,7 +90,8 @@ public sealed class AppHost : IAsyncDisposable
         Action<KestrelServerOptions>? kestrel = null,
         BuilderShape shape = BuilderShape.Slim,
         bool listen = true,
-        string[]? args = null)
+        string[]? args = null,
+        bool quiet = false)
     {
         ArgumentNullException.ThrowIfNull(app);
 
@@ -103,7 +106,7 @@ public sealed class AppHost : IAsyncDisposable
         };
 
         var logs = new LogCapture();
-        builder.Logging.ClearProviders().AddProvider(logs).SetMinimumLevel(LogLevel.Debug);
+        builder.Logging.ClearProviders().AddProvider(logs).SetMinimumLevel(quiet ? LogLevel.Warning : LogLevel.Debug);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
         if (shape == BuilderShape.Empty)
         {
