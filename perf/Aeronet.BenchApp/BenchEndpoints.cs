@@ -1,8 +1,8 @@
 using System;
 using System.Buffers;
-using System.Diagnostics;
 using System.IO;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Builder;
@@ -15,6 +15,7 @@ namespace Aeronet.BenchApp;
 internal static class BenchEndpoints
 {
     private const int StreamedBytes = 1024 * 1024;
+    private const int StepsPerMillisecond = 750_000; // about, at 3 GHz: four cycles each
     private const int StreamedPieceBytes = 16 * 1024;
     private static readonly byte[] Filler = MakeFiller(StreamedPieceBytes);
 
@@ -26,8 +27,8 @@ internal static class BenchEndpoints
         app.MapPost("/upload", CountAsync);
         app.MapGet("/stream", StreamAsync);
         app.MapGet("/async", WaitForTimerAsync);
-        app.MapGet("/cpu", () => Spin(TimeSpan.FromMilliseconds(1)));
-        app.MapGet("/spin", () => Spin(TimeSpan.FromMilliseconds(5)));
+        app.MapGet("/cpu", () => Compute(StepsPerMillisecond));
+        app.MapGet("/spin", () => Compute(5 * StepsPerMillisecond));
         app.MapGet("/sleep", Sleep);
 
         string folder = Directory.CreateTempSubdirectory("aeronet-bench").FullName;
@@ -43,14 +44,17 @@ internal static class BenchEndpoints
         return "slept";
     }
 
-    private static string Spin(TimeSpan time)
+    // A fixed amount of work, not of time: two threads that share a core must take twice as long. Each step waits for the one before.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static string Compute(int steps)
     {
-        long until = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
-        while (Stopwatch.GetTimestamp() < until)
+        uint value = 1;
+        for (int step = 0; step < steps; step++)
         {
+            value = (value * 1664525) + 1013904223;
         }
 
-        return "spun";
+        return value == 0 ? "zero" : "done";
     }
 
     private static async Task<string> WaitForTimerAsync()

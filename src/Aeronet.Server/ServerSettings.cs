@@ -57,11 +57,9 @@ internal sealed class ServerSettings
         MinRequestBodyDataRate = limits.MinRequestBodyDataRate;
         MinResponseDataRate = limits.MinResponseDataRate;
         MaxConcurrentConnections = limits.MaxConcurrentConnections;
-        MaxConcurrentUpgradedConnections = limits.MaxConcurrentUpgradedConnections;
         UpgradedConnections = limits.MaxConcurrentUpgradedConnections is { } upgraded ? new ConcurrencyLimit(upgraded) : null;
 
         AllowSynchronousIO = kestrel.AllowSynchronousIO;
-        AddServerHeader = kestrel.AddServerHeader;
         DisableStringReuse = kestrel.DisableStringReuse;
 
         // A fresh options object carries the default selectors: the same object means that nobody has set one, and the fast path is a null check.
@@ -83,7 +81,6 @@ internal sealed class ServerSettings
         OptionsAsterisk = aeronet.OptionsAsterisk;
         AllowedMethods = string.Join(", ", aeronet.AllowedMethods);
         TracePolicy = aeronet.TracePolicy;
-        RejectUnknownMethods = aeronet.RejectUnknownMethods;
         RejectUnknownExpectations = aeronet.RejectUnknownExpectations;
         RejectedConnectionResponse = aeronet.RejectedConnectionResponse;
 
@@ -143,14 +140,10 @@ internal sealed class ServerSettings
     /// <summary>Per endpoint: <see cref="ServerEndpoint.Connections"/> counts.</summary>
     public long? MaxConcurrentConnections { get; }
 
-    public long? MaxConcurrentUpgradedConnections { get; }
-
     /// <summary>Counts upgraded connections of the whole server; null: no limit.</summary>
     public ConcurrencyLimit? UpgradedConnections { get; }
 
     public bool AllowSynchronousIO { get; }
-
-    public bool AddServerHeader { get; }
 
     public bool DisableStringReuse { get; }
 
@@ -198,8 +191,6 @@ internal sealed class ServerSettings
     public string AllowedMethods { get; }
 
     public TracePolicy TracePolicy { get; }
-
-    public bool RejectUnknownMethods { get; }
 
     public bool RejectUnknownExpectations { get; }
 

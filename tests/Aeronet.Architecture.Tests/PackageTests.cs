@@ -22,7 +22,7 @@ public sealed class PackageTests : IDisposable
     public async Task Packed_packages_are_complete_and_serve_a_request_in_a_fresh_project()
     {
         string packages = Path.Combine(_folder, "packages");
-        foreach (string project in (ReadOnlySpan<string>)["Aeronet.Transport", "Aeronet.Server"])
+        foreach (string project in new[] { "Aeronet.Transport", "Aeronet.Server" })
         {
             await DotnetAsync(SourceTree.Root, "pack", Path.Combine("src", project), "-c", "Release", "-m:1", "--artifacts-path", Path.Combine(_folder, "build"), "-o", packages);
         }

@@ -17,6 +17,9 @@ internal sealed class LoadGroup(LoadRequest request, int connections)
 
     public long Errors { get; set; }
 
+    /// <summary>Connections that the server closed while nothing was asked of them.</summary>
+    public long ClosedIdle { get; set; }
+
     public string? FirstError { get; set; }
 
     /// <summary>From the time a request was due (or, without a rate, was sent) to the end of its response.</summary>
@@ -26,6 +29,7 @@ internal sealed class LoadGroup(LoadRequest request, int connections)
     {
         Requests = 0;
         Errors = 0;
+        ClosedIdle = 0;
         FirstError = null;
         Latency.Clear();
     }

@@ -95,17 +95,30 @@ internal sealed unsafe class LoadLoop : IDisposable
         }
     }
 
-    /// <summary>Sends one request on every connection and waits for all responses.</summary>
-    public void RequestOnce() => Run(TimeSpan.Zero);
+    /// <summary>Sends one request on every connection, at most so many under way at a time, and waits for all responses.</summary>
+    public void RequestOnce(int underWayMax)
+    {
+        ClearResults();
+        long giveUpAt = Environment.TickCount64 + 60_000;
+        for (int key = 0; (key < _connections.Count || _unanswered > 0) && Environment.TickCount64 < giveUpAt;)
+        {
+            _isStopping = false;
+            while (key < _connections.Count && _unanswered < underWayMax)
+            {
+                SendNext(key++, Stopwatch.GetTimestamp());
+            }
+
+            _isStopping = true; // an answer is not followed by another request
+            HandleEvents(100);
+        }
+
+        CountUnanswered(Stopwatch.GetTimestamp());
+    }
 
     /// <summary>Sends for the given time, then waits for the responses still on the way.</summary>
     public void Run(TimeSpan duration)
     {
-        foreach (LoadGroup group in _groups)
-        {
-            group.ClearResults();
-        }
-
+        ClearResults();
         TimeSpan cpuBefore = Libc.ThreadCpuTime();
         long start = Stopwatch.GetTimestamp();
         long end = start + (long)(duration.TotalSeconds * Stopwatch.Frequency);
@@ -157,6 +170,14 @@ internal sealed unsafe class LoadLoop : IDisposable
         }
 
         _poller.Dispose();
+    }
+
+    private void ClearResults()
+    {
+        foreach (LoadGroup group in _groups)
+        {
+            group.ClearResults();
+        }
     }
 
     // A spinning loader sees the due time to the microsecond; a sleeping one only to epoll's millisecond.
@@ -366,6 +387,10 @@ internal sealed unsafe class LoadLoop : IDisposable
             connection.Group.FirstError ??= why;
             connection.Awaited = 0;
             _unanswered--;
+        }
+        else
+        {
+            connection.Group.ClosedIdle++;
         }
 
         Reconnect(key);

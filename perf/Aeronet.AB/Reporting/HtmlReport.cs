@@ -25,9 +25,9 @@ internal static class HtmlReport
         .charts { display: flex; flex-wrap: wrap; gap: 1rem 1.9rem; } .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; margin: .5rem 0; font-size: .88rem; }
         .legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; border-radius: .15rem; vertical-align: -.05rem; }
         .scroll { overflow-x: auto; } .overview th:nth-child(2), .overview td:nth-child(2) { text-align: left; } table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; } caption { text-align: left; }
-        th, td { padding: .22rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; } th:first-child, td:first-child { padding-left: 0; text-align: left; } thead th { color: var(--soft); font-weight: 600; }
+        th, td { padding: .22rem .55rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; } th:first-child, td:first-child { padding-left: 0; text-align: left; } thead th { color: var(--soft); font-weight: 600; }
         .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; } ul { margin: .5rem 0 0; padding-left: 1.1rem; } details { margin-top: .7rem; } summary { cursor: pointer; font-size: .88rem; color: var(--soft); }
-        svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--text); font-variant-numeric: tabular-nums; } svg .darker { fill: #000; opacity: .28; }
+        svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--text); font-variant-numeric: tabular-nums; paint-order: stroke; stroke: var(--panel); stroke-width: 3px; } svg .darker { fill: #000; opacity: .28; }
         svg .spread { stroke: var(--spread); stroke-width: 1.2; fill: none; opacity: .75; } svg .mark { stroke: var(--mark); stroke-width: 1.2; stroke-dasharray: 4 3; }
         """;
 

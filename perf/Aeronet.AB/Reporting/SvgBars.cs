@@ -8,13 +8,13 @@ using Aeronet.AB.Measuring;
 
 namespace Aeronet.AB.Reporting;
 
-/// <summary>One horizontal bar: its length, its spread, and the part of it that is drawn darker (system time of a CPU figure).</summary>
+/// <summary>One horizontal bar: its length, its spread, and the part of it that is drawn darker (system time of a CPU figure). Bars without a label belong to the labelled one above.</summary>
 internal sealed record Bar(string Label, Spread Value, string Text, int Series, double DarkerShare = 0, string? Hint = null);
 
 /// <summary>Bar charts as inline SVG; colours come from the page's style sheet, so that they follow light and dark.</summary>
 internal static class SvgBars
 {
-    private const int LabelWidth = 95, BarWidth = 185, TextWidth = 84, RowHeight = 26, BarHeight = 14, Top = 6;
+    private const int LabelWidth = 95, BarWidth = 185, TextWidth = 84, RowHeight = 26, BarHeight = 14, Top = 6, GroupGap = 8;
 
     /// <param name="bars">From top to bottom.</param>
     /// <param name="labelWidth">Room for the labels, in pixels.</param>
@@ -24,20 +24,25 @@ internal static class SvgBars
     {
         double end = bars.Max(bar => Math.Max(bar.Value.Max, mark ?? 0));
         double scale = end > 0 ? barWidth / end : 0;
-        int width = labelWidth + barWidth + TextWidth, height = Top + (bars.Count * RowHeight) + 4;
+        int width = labelWidth + barWidth + TextWidth, height = Top + (bars.Count * RowHeight) + (bars.Count(IsGroupStart) * GroupGap) + 4;
         StringBuilder svg = new();
         svg.Append(CultureInfo.InvariantCulture, $"<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">");
-        for (int row = 0; row < bars.Count; row++)
-        {
-            Append(svg, bars[row], Top + (row * RowHeight), labelWidth, scale);
-        }
-
         if (mark is { } value)
         {
             svg.Append(CultureInfo.InvariantCulture, $"<line class=\"mark\" x1=\"{labelWidth + (value * scale):F1}\" x2=\"{labelWidth + (value * scale):F1}\" y1=\"0\" y2=\"{height}\"/>");
         }
 
+        int top = Top;
+        foreach (Bar bar in bars)
+        {
+            top += IsGroupStart(bar) ? GroupGap : 0;
+            Append(svg, bar, top, labelWidth, scale);
+            top += RowHeight;
+        }
+
         return svg.Append("</svg>").ToString();
+
+        bool IsGroupStart(Bar bar) => mark is not null && bar.Label.Length > 0 && bar != bars[0];
     }
 
     private static void Append(StringBuilder svg, Bar bar, int top, int labelWidth, double scale)

@@ -10,15 +10,17 @@ using Aeronet.AB.Servers;
 namespace Aeronet.AB.Scenarios;
 
 /// <summary>Connections that have had one request each and now wait: what they hold in memory, and what waiting costs.</summary>
-internal sealed class IdleConnections(int connections) : Scenario
+/// <param name="connections">How many.</param>
+/// <param name="isBurst">Whether their requests come all at once or 64 at a time: the first shows what a server keeps of a peak.</param>
+internal sealed class IdleConnections(int connections, bool isBurst) : Scenario
 {
     private const int RoundsMax = 3;
-    private const int WarmUpConnections = 64;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3), IdleTime = TimeSpan.FromSeconds(5);
+    private const int ConcurrencyUsual = 64;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3), Settling = TimeSpan.FromSeconds(2), IdleTime = TimeSpan.FromSeconds(5);
 
-    public override string Name => "idle";
+    public override string Name => isBurst ? "idle-after-burst" : "idle";
 
-    public override string Title => string.Create(CultureInfo.InvariantCulture, $"{connections:N0} idle keep-alive connections");
+    public override string Title => string.Create(CultureInfo.InvariantCulture, $"{connections:N0} idle keep-alive connections{(isBurst ? ", after a request on all of them at once" : "")}");
 
     public override IReadOnlyList<Metric> Headline { get; } = [Metric.PssPerConnection, Metric.Pss, Metric.IdleCpu];
 
@@ -41,7 +43,7 @@ internal sealed class IdleConnections(int connections) : Scenario
     private void RunRound(Laboratory laboratory, ScenarioRun run, ServerProcess server, Sample sample)
     {
         LoadRequest request = new(RequestText.Get("/plaintext"));
-        using (BuiltInClient warmUp = new(server.Port, laboratory.Cores.AreApart, request, WarmUpConnections))
+        using (BuiltInClient warmUp = new(server.Port, laboratory.Cores.AreApart, request, ConcurrencyUsual))
         {
             warmUp.Run(WarmUp);
         }
@@ -51,14 +53,20 @@ internal sealed class IdleConnections(int connections) : Scenario
         LoadGroup idle = new(request, connections);
         using LoadLoop loop = new(server.Port, laboratory.Cores.AreApart, idle);
         loop.Open();
-        loop.RequestOnce();
+        loop.RequestOnce(isBurst ? connections : ConcurrencyUsual);
         run.NoteErrors(server.Spec.Name, idle.Errors, idle.FirstError);
+        if (idle.ClosedIdle > 0)
+        {
+            run.Note(FormattableString.Invariant($"{server.Spec.Name} closed {idle.ClosedIdle} of the connections: its memory is that of fewer."));
+        }
+
         server.Collect();
         long with = server.ReadPssBytes();
         sample[Metric.Pss] = with / (1024.0 * 1024);
         sample[Metric.PssPerConnection] = (with - before) / (double)connections;
         sample[Metric.Errors] = idle.Errors;
 
+        Thread.Sleep(Settling); // what the collections left to do in the background is not idling
         CpuTimes cpuBefore = server.ReadCpuTimes();
         long start = Stopwatch.GetTimestamp();
         Thread.Sleep(IdleTime);

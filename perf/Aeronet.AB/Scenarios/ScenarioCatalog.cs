@@ -25,7 +25,8 @@ internal static class ScenarioCatalog
         new CpuBound(),
         new BlockingNeighbours("blocking-sleep", "blocking neighbours: 4 connections on a 50 ms sleep, 64 others", "/sleep"),
         new BlockingNeighbours("blocking-spin", "blocking neighbours: 4 connections on a 5 ms spin, 64 others", "/spin"),
-        new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault),
+        new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault, isBurst: false),
+        new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault, isBurst: true),
         new ColdStart(),
     ];
 }

@@ -64,6 +64,7 @@ internal sealed class EndpointBinder
         {
             KestrelInternals.SetEndPoint(request.Options, listeners[0].LocalEndPoint);
         }
+        WarnOfUnusedProtocols(request);
         string address = ListenAddress.Display(request.EndPoint, request.LocalhostName);
         _addresses.Add(address);
         _entries.Add(new Entry(request, listeners, address));
@@ -134,6 +135,23 @@ internal sealed class EndpointBinder
         if (started.Count > 0 || removed.Count > 0)
         {
             _log.EndpointsReloaded(string.Join(", ", started), string.Join(", ", removed.Select(static entry => entry.Address)));
+        }
+    }
+
+    // The default asks for HTTP/2, too: only what somebody wrote down deserves a warning.
+    private void WarnOfUnusedProtocols(EndpointRequest request)
+    {
+        if (!KestrelInternals.GetProtocolsSetExplicitly(request.Options))
+        {
+            return;
+        }
+        if (request.Options.Protocols.HasFlag(HttpProtocols.Http2))
+        {
+            _log.Http2DisabledWithHttp1AndNoTls(request.Name);
+        }
+        if (request.Options.Protocols.HasFlag(HttpProtocols.Http3))
+        {
+            _log.Http3DisabledWithHttp1AndNoTls(request.Name);
         }
     }
 

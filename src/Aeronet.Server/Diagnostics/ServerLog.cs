@@ -56,6 +56,12 @@ internal sealed partial class GeneralLog(ILogger logger)
     [LoggerMessage(41, LogLevel.Warning, "Connection {ConnectionId}: the response field {Name} is not allowed here and was removed.", EventName = "InvalidResponseHeaderRemoved")]
     public partial void InvalidResponseHeaderRemoved(string connectionId, string name);
 
+    [LoggerMessage(64, LogLevel.Warning, "The endpoint {Endpoint} asks for HTTP/2 beside HTTP/1.1, which needs TLS to tell them apart: it serves HTTP/1.1 only.", EventName = "Http2DisabledWithHttp1AndNoTls")]
+    public partial void Http2DisabledWithHttp1AndNoTls(string endpoint);
+
+    [LoggerMessage(65, LogLevel.Warning, "The endpoint {Endpoint} asks for HTTP/3, which needs TLS: it serves HTTP/1.1 only.", EventName = "Http3DisabledWithHttp1AndNoTls")]
+    public partial void Http3DisabledWithHttp1AndNoTls(string endpoint);
+
     [LoggerMessage(66, LogLevel.Debug, "Connection {ConnectionId}, request {TraceIdentifier}: aborted by the client.", EventName = "RequestAborted")]
     public partial void RequestAborted(string connectionId, string traceIdentifier);
 

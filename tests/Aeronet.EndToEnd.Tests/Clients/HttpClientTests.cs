@@ -4,6 +4,7 @@ using System.Linq;
 using System.Net;
 using System.Net.Http;
 using System.Threading;
+using System.Threading.Channels;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
 using Aeronet.TestSupport.Hosting;
@@ -69,19 +70,19 @@ public sealed class HttpClientTests(EchoHosts hosts) : IClassFixture<EchoHosts>
             }
         }));
         using HttpClient client = host.CreateClient();
-        var pipe = new System.IO.Pipelines.Pipe();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new StreamContent(pipe.Reader.AsStream()) };
+        using var content = new FlushedContent();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = content };
         request.Headers.TransferEncodingChunked = true;
         Task<HttpResponseMessage> sending = client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-        await pipe.Writer.WriteAsync("one"u8.ToArray());
+        content.Pieces.Writer.TryWrite("one");
         using HttpResponseMessage response = await sending;
         await using Stream answer = await response.Content.ReadAsStreamAsync();
         byte[] echo = new byte[3];
         await answer.ReadExactlyAsync(echo).AsTask().WaitAsync(Guard.Time);
-        await pipe.Writer.WriteAsync("two"u8.ToArray());
+        content.Pieces.Writer.TryWrite("two");
         await answer.ReadExactlyAsync(echo).AsTask().WaitAsync(Guard.Time);
         Assert.Equal("two"u8.ToArray(), echo);
-        await pipe.Writer.CompleteAsync();
+        content.Pieces.Writer.Complete();
         Assert.Equal(0, await answer.ReadAsync(echo).AsTask().WaitAsync(Guard.Time));
     }
 
@@ -103,5 +104,27 @@ public sealed class HttpClientTests(EchoHosts hosts) : IClassFixture<EchoHosts>
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
         await aborted.Task.WaitAsync(Guard.Time);
+    }
+
+    /// <summary>Content that is on the wire as soon as it is written.</summary>
+    private sealed class FlushedContent : HttpContent
+    {
+        public Channel<string> Pieces { get; } = Channel.CreateUnbounded<string>();
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.FlushAsync();
+            await foreach (string piece in Pieces.Reader.ReadAllAsync())
+            {
+                await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(piece));
+                await stream.FlushAsync();
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
     }
 }

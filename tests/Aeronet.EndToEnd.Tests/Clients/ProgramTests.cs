@@ -64,6 +64,65 @@ public sealed partial class ProgramTests(ITestOutputHelper output)
         Assert.True(int.Parse(requests.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) > 1000, report);
     }
 
+    [Theory, BothServers]
+    public async Task After_many_connections_and_a_stop_no_descriptor_and_no_thread_is_left(ServerKind server)
+    {
+        await RunOnceAsync(server);
+        (int descriptors, int threads) before = Count();
+        for (int i = 0; i < 3; i++)
+        {
+            await RunOnceAsync(server);
+        }
+
+        using var guard = new System.Threading.CancellationTokenSource(Guard.Time);
+        while (Count() is var now && (now.Descriptors > before.descriptors + 5 || now.LoopThreads > before.threads))
+        {
+            // Threads end and descriptors close a moment after the host is disposed.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            try
+            {
+                await Task.Delay(50, guard.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail($"Before {before}, after {now}.");
+            }
+        }
+
+        static async Task RunOnceAsync(ServerKind server)
+        {
+            await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context => context.Response.WriteAsync("x")), quiet: true);
+            for (int i = 0; i < 100; i++)
+            {
+                await using TestSupport.Wire.RawClient client = await host.ConnectAsync();
+                await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                Assert.Equal("x", (await client.ReadResponseAsync()).Text);
+                if (i % 2 == 0)
+                {
+                    client.Reset();
+                }
+            }
+        }
+
+        static (int Descriptors, int LoopThreads) Count() => (
+            Directory.GetFiles("/proc/self/fd").Length,
+            Directory.GetDirectories("/proc/self/task").Count(task => Read(task).StartsWith("Aeronet", StringComparison.Ordinal)));
+
+        static string Read(string task)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(task, "comm"));
+            }
+            catch (IOException)
+            {
+                // The thread has ended.
+                return "";
+            }
+        }
+    }
+
     [GeneratedRegex("([0-9]+) requests in")]
     private static partial Regex RequestCount();
 

@@ -91,4 +91,13 @@ internal static class WantedDifferences
 
     public static readonly WantedDifference<BodyFraming> ResponseCompleteInOneTurn = new(
         "one-turn", BodyFraming.Chunked, BodyFraming.ContentLength, "A response that is complete before control returns to the loop has a known length, flushed or not; it leaves in one send.");
+
+    public static readonly WantedDifference<int> ChunkedTwice = new(
+        "te-twice", 200, 400, "RFC 9112 6.1: chunked MUST NOT be applied more than once.");
+
+    public static readonly WantedDifference<int> LengthCodingAndOwnName = new(
+        "cl-te-x", 0, 400, "Kestrel drops the connection without a response (0) and logs a stack trace; defects.md PARSE-13.");
+
+    public static readonly WantedDifference<int> ForbiddenTrailer = new(
+        "trailer-forbidden", 200, 400, "RFC 9110 6.5.1: framing, routing and authentication fields have no place in trailers; features.md R1.3.");
 }

@@ -168,6 +168,14 @@ internal static class RequestCorpus
         new("coding that only begins like chunked", Post("Transfer-Encoding: chunkedx") + "3\r\nabc\r\n0\r\n\r\n", 400),
         new("coding in quotes", Post("Transfer-Encoding: \"chunked\"") + "3\r\nabc\r\n0\r\n\r\n", 400),
         new("coding in capitals", Post("Transfer-Encoding: CHUNKED") + "3\r\nabc\r\n0\r\n\r\n", 200),
+        new("chunked twice in a list", Post("Transfer-Encoding: chunked, chunked") + "3\r\nabc\r\n0\r\n\r\n", WantedDifferences.ChunkedTwice.Kestrel, WantedDifferences.ChunkedTwice.Aeronet),
+        new("chunked twice in lines", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked") + "3\r\nabc\r\n0\r\n\r\n", WantedDifferences.ChunkedTwice.Kestrel, WantedDifferences.ChunkedTwice.Aeronet),
+        new("identity coding", Post("Transfer-Encoding: identity") + "abc", 400),
+        new("coding after a vertical tab", Post("Transfer-Encoding: \u000bchunked") + "3\r\nabc\r\n0\r\n\r\n", 400),
+        new("coding with a parameter", Post("Transfer-Encoding: chunked;q=1") + "3\r\nabc\r\n0\r\n\r\n", 400),
+        new("space before the colon of the coding", Post("Transfer-Encoding : chunked") + "3\r\nabc\r\n0\r\n\r\n", 400),
+        new("length, coding and X-Content-Length", Post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\nX-Content-Length: 5") + "3\r\nabc\r\n0\r\n\r\n", WantedDifferences.LengthCodingAndOwnName.Kestrel, WantedDifferences.LengthCodingAndOwnName.Aeronet),
+        new("forbidden trailer", Chunked("0\r\nContent-Length: 3\r\n\r\n"), WantedDifferences.ForbiddenTrailer.Kestrel, WantedDifferences.ForbiddenTrailer.Aeronet),
         new("empty coding", Post("Transfer-Encoding:") + "3\r\nabc\r\n0\r\n\r\n", 400),
     ];
 

@@ -152,6 +152,20 @@ public sealed class RequestTargetTests(EchoHosts hosts) : IClassFixture<EchoHost
         Assert.Equal(["1", "2"], echo.Headers["Foo"]);
     }
 
+    [Theory, BothServers]
+    [Trait("Defect", "PARSE-25")]
+    public async Task The_HTTP_2_preface_gets_a_GOAWAY_that_asks_for_HTTP_1_1(ServerKind server)
+    {
+        AppHost host = await hosts.OnAsync(server);
+        const string Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for (int cut = 1; cut < Preface.Length; cut += 5)
+        {
+            await using RawClient client = await host.ConnectAsync();
+            await client.SendCutAsync(Preface, cut);
+            Assert.Equal("\0\0\u0008\u0007\0\0\0\0\0\0\0\0\0\0\0\0\u000d", await client.ReadTextAsync(17));
+        }
+    }
+
     private async Task<Echo> GetAsync(ServerKind server, string target)
     {
         AppHost host = await hosts.OnAsync(server);

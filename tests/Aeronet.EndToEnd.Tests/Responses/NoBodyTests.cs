@@ -33,7 +33,8 @@ public sealed class NoBodyTests
         RawResponse head = await client.ReadResponseAsync(head: true);
         RawResponse get = await client.ReadResponseAsync();
         Assert.Equal("hello", get.Text);
-        Assert.Equal((status, "text/plain", length?.ToString(System.Globalization.CultureInfo.InvariantCulture)), (head.Status, head["Content-Type"], head["Content-Length"]));
+        Assert.Equal((status, "text/plain", get["Content-Length"]), (head.Status, head["Content-Type"], head["Content-Length"]));
+        Assert.Empty(head.Body);
     }
 
     [Theory, BothServers]
@@ -105,11 +106,10 @@ public sealed class NoBodyTests
     }
 
     [Theory]
-    [BothServers(204, 200)]
-    [BothServers(304, 304)]
-    public async Task A_declared_length_is_allowed_for_304_only(ServerKind server, int status, int answer)
+    [BothServers(204)]
+    [BothServers(304)]
+    public async Task A_declared_length_is_allowed_for_304_only(ServerKind server, int status)
     {
-        _ = answer;
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context =>
         {
             context.Response.StatusCode = status;

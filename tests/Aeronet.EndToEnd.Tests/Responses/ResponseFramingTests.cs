@@ -81,6 +81,13 @@ public sealed class ResponseFramingTests
     }
 
     [Theory, BothServers]
+    public Task A_response_of_one_write_without_a_flush_is_framed_as_the_server_likes_it_best(ServerKind server) => CheckAsync(
+        server,
+        context => context.Response.WriteAsync("one write"),
+        WantedDifferences.ResponseCompleteInOneTurn.On(server),
+        "one write");
+
+    [Theory, BothServers]
     public async Task A_flush_before_the_first_byte_sends_the_head(ServerKind server)
     {
         var goOn = new TaskCompletionSource();
@@ -156,7 +163,7 @@ public sealed class ResponseFramingTests
             writer.Advance(0);
             await writer.FlushAsync();
         },
-        null,
+        size < 60_000 ? null : BodyFraming.Chunked,
         new string('x', size) + "y");
 
     [Theory, BothServers]
@@ -470,7 +477,17 @@ public sealed class ResponseFramingTests
             await client.SendAsync(Get);
             response = await client.ReadResponseAsync();
             Assert.True(response.Status == 200, response.ToString());
-            Assert.Equal((framing ?? WantedDifferences.ResponseCompleteInOneTurn.On(server), body), (response.Framing, response.Text));
+            Assert.Equal(body, response.Text);
+            if (framing is not null || server == ServerKind.Kestrel)
+            {
+                Assert.Equal(framing ?? BodyFraming.Chunked, response.Framing);
+            }
+            else
+            {
+                // Length or chunks: what the application flushed before the server looked decides.
+                Assert.True(response.Framing is BodyFraming.ContentLength or BodyFraming.Chunked, response.ToString());
+            }
+
             Assert.False(response.Closes);
         }
 

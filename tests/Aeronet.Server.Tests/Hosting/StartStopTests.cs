@@ -414,6 +414,20 @@ public sealed class StartStopTests
         Assert.Contains("AllowAlternateSchemes, Limits.Http2.MaxFrameSize", message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Cleartext_endpoints_serve_HTTP_1_1_only_and_say_so_when_more_was_asked_for()
+    {
+        await using var host = new ServerHost(static builder => builder.WebHost.ConfigureKestrel(static kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.Protocols = HttpProtocols.Http1AndHttp2AndHttp3);
+        }));
+        await host.StartAsync();
+        Assert.Single(host.Log.Of(64));
+        Assert.Single(host.Log.Of(65));
+        Assert.Equal("ok", await ServerHost.GetAsync(host.Addresses[1]));
+    }
+
     private static int FreePort()
     {
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -1,3 +1,4 @@
+using Aeronet.Server;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.TestSupport.Hosting;
@@ -5,33 +6,22 @@ namespace Aeronet.TestSupport.Hosting;
 /// <summary>The one place that knows how each server under test is put in place.</summary>
 public static class ServerChoice
 {
-#if AERONET
-    /// <summary>Whether Aeronet's columns run.</summary>
-    public const bool AeronetIsThere = true;
-#else
-    /// <summary>Whether Aeronet's columns run.</summary>
-    public const bool AeronetIsThere = false;
-#endif
-
     /// <summary>Registers the server. A builder with defaults has Kestrel already.</summary>
     public static void Use(IWebHostBuilder web, ServerKind server, BuilderShape shape)
     {
-        if (server == ServerKind.Kestrel)
+        switch (server)
         {
-            if (shape == BuilderShape.Empty)
-            {
+            case ServerKind.Kestrel when shape == BuilderShape.Empty:
                 web.UseKestrelCore();
-            }
-
-            return;
+                break;
+            case ServerKind.Kestrel:
+                break;
+            case ServerKind.Aeronet:
+                web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
+                break;
+            default:
+                web.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+                break;
         }
-
-#if AERONET
-        web.UseAeronet(options => options.ApplicationMode = server == ServerKind.AeronetInline
-            ? Aeronet.Server.ApplicationMode.Inline
-            : Aeronet.Server.ApplicationMode.ThreadPool);
-#else
-        throw new System.NotSupportedException($"{server} is switched off in this build.");
-#endif
     }
 }

@@ -59,6 +59,9 @@ internal sealed class SimulatedKernel
         }
     }
 
+    /// <summary>Forgets the failures still to come.</summary>
+    public void ClearFailures() => _failures.Clear();
+
     /// <summary>Runs an action once, just before the next call of this kind.</summary>
     public void Before(KernelCall call, Action action) => _before[call] = action;
 
