@@ -135,6 +135,11 @@ internal sealed class AppRunner<TContext> : AppRunner
                     await FireOnStartingAsync().ConfigureAwait(false);
                 }
 
+                if (!HasStarted)
+                {
+                    CheckResponseFields();
+                }
+
                 CheckContentLength();
             }
             catch (Exception exception)

@@ -106,14 +106,14 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
     {
         int slot = SlotOf(key);
         object? found = slot >= 0 ? Slot(slot) : FindExtra(key);
-        return found ?? Session.Connection.Features[key];
+        return found ?? Session.Connection.FindFeature(key);
     }
 
     private object? Slot(int slot)
     {
         if (slot == PersistentStateSlot && (_changedSlots & (1u << slot)) == 0)
         {
-            return null; // the connection's own shows through: it outlives the request
+            return Session.Connection.Features[typeof(IPersistentStateFeature)]; // the connection's own: it outlives the request
         }
 
         return _slots[slot];

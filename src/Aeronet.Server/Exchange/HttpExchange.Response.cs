@@ -143,13 +143,13 @@ internal abstract partial class HttpExchange :
             return StartSlowAsync();
         }
 
-        MarkStarted();
+        Start();
         return Task.CompletedTask;
 
         async Task StartSlowAsync()
         {
             await FireOnStartingAsync().ConfigureAwait(false);
-            MarkStarted();
+            Start();
         }
     }
 
@@ -174,6 +174,34 @@ internal abstract partial class HttpExchange :
     /// <summary>Copies the file; the kernel's way comes with the file responses.</summary>
     public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
         SendFileFallback.SendFileAsync(ResponseStream, path, offset, count, cancellationToken);
+
+    /// <summary>Nothing may be written any more.</summary>
+    public bool IsResponseCompleted => _responseCompleted;
+
+    /// <summary>Fields that contradict the status are the application's mistake: told to it while the response can still become an error.</summary>
+    public void CheckResponseFields()
+    {
+        if (_statusCode < 200 || _statusCode == StatusCodes.Status204NoContent)
+        {
+            if (ResponseFields.HasContentLength)
+            {
+                throw NotAllowed("Content-Length"); // RFC 9110 section 8.6
+            }
+        }
+
+        if (ResponseFields.HasTransferEncoding && !ResponseHead.StatusAllowsContent(_statusCode) && !_upgraded)
+        {
+            throw NotAllowed("Transfer-Encoding"); // RFC 9112 section 6.1
+        }
+
+        InvalidOperationException NotAllowed(string name) => new($"Setting the header {name} is not allowed on responses with status code {_statusCode}.");
+    }
+
+    private void Start()
+    {
+        CheckResponseFields();
+        MarkStarted();
+    }
 
     /// <summary>Headers and status are fixed from here on.</summary>
     public void MarkStarted()
@@ -223,7 +251,7 @@ internal abstract partial class HttpExchange :
                 return FlushAfterStartingAsync(cancellationToken);
             }
 
-            MarkStarted();
+            Start();
         }
 
         return Output.FlushAsync(cancellationToken);
@@ -238,7 +266,8 @@ internal abstract partial class HttpExchange :
                 return WriteAfterStartingAsync(content, cancellationToken);
             }
 
-            MarkStarted();
+            Output.CheckFirstWrite(content.Length);
+            Start();
         }
 
         return Output.WriteAsync(content, cancellationToken);
@@ -268,7 +297,7 @@ internal abstract partial class HttpExchange :
     // The response becomes what the failure says: the application's headers would describe content that does not come.
     private void SetErrorResponse()
     {
-        _statusCode = _rejection is Microsoft.AspNetCore.Http.BadHttpRequestException refused ? refused.StatusCode : StatusCodes.Status500InternalServerError;
+        _statusCode = _applicationError is Microsoft.AspNetCore.Http.BadHttpRequestException refused ? refused.StatusCode : StatusCodes.Status500InternalServerError;
         _reasonPhrase = null;
         _replacedResponseHeaders = null;
         ResponseFields.Reset();

@@ -34,7 +34,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     private bool _finished;
     private bool _keepAlive;
     private Exception? _applicationError;
-    private Exception? _rejection; // What the application was told about a malformed or oversized body.
 
     protected HttpExchange(AppRunner runner)
     {
@@ -128,7 +127,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         ReleaseHead();
         _headArray = null;
         _applicationError = null;
-        _rejection = null;
         Volatile.Write(ref _finished, false);
     }
 
@@ -173,7 +171,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     {
         if (exception is Microsoft.AspNetCore.Http.BadHttpRequestException refused)
         {
-            _rejection ??= refused;
             _keepAlive = false;
             _applicationError ??= refused;
             if (BadRequestError is null)
@@ -229,7 +226,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
             return;
         }
 
-        if (_applicationError is null && _rejection is null)
+        if (_applicationError is null)
         {
             ForceUnreadBodyDecision();
             Output.End(send: !Session.Connection.Loop.IsCurrent);
@@ -264,6 +261,14 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     // Decides before the head is framed whether the connection can go on, because the head says it.
     private void ForceUnreadBodyDecision()
     {
+        if (RequestBody.IsOverLimitUnread)
+        {
+            // The application did not care; the server does: nothing more is taken from this client.
+            _keepAlive = false;
+            Reject(Refusals.RequestBodyTooLarge(Head.Length, _maxRequestBodySize ?? 0));
+            return;
+        }
+
         if (RequestBody.TrySkipBuffered())
         {
             return;
@@ -377,7 +382,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     public Exception Reject(in ProtocolError error)
     {
         var exception = new AeronetBadHttpRequestException(error);
-        _rejection ??= exception;
         Report(error, exception);
         return exception;
     }

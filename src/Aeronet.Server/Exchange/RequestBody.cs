@@ -65,6 +65,9 @@ internal sealed class RequestBody : IValueTaskSource<int>
     /// <summary>More content is due than has been received.</summary>
     public bool MayWaitForPeer => !_ended && !_upgraded && (_kind == BodyKind.Chunked || _remaining > _exchange.Session.Input.Length);
 
+    /// <summary>The declared length exceeds the limit and nobody has been told, because nobody has read.</summary>
+    public bool IsOverLimitUnread => !_ended && !_readStarted && !_upgraded && _kind == BodyKind.ContentLength && _exchange.Head.ContentLength > (_exchange.MaxRequestBodySizeLimit ?? long.MaxValue);
+
     /// <summary>The reader failed for good.</summary>
     public bool HasFailed => _failure is not null;
 
@@ -239,7 +242,7 @@ internal sealed class RequestBody : IValueTaskSource<int>
             return null;
         }
 
-        if (!_upgraded && _kind == BodyKind.ContentLength && _exchange.Head.ContentLength > (_exchange.MaxRequestBodySizeLimit ?? long.MaxValue))
+        if (_kind == BodyKind.ContentLength && !_upgraded && _exchange.Head.ContentLength > (_exchange.MaxRequestBodySizeLimit ?? long.MaxValue))
         {
             return RefuseTooLarge();
         }
@@ -353,6 +356,12 @@ internal sealed class RequestBody : IValueTaskSource<int>
 
                         continue;
                     case ChunkedStatus.Trailers:
+                        if (IsOverLimit(total))
+                        {
+                            RefuseTooLarge();
+                            return -1;
+                        }
+
                         _inTrailers = true;
                         _trailerParser.Reset(_chunks.OffsetInRequest, _exchange.Head.FieldsLength, _exchange.Head.FieldCount);
                         _exchange.Trailers.Reset();

@@ -27,7 +27,15 @@ internal sealed class ResponseBodyStream : Stream
         set => throw new NotSupportedException();
     }
 
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => Settle(_exchange.WriteAsync(buffer, cancellationToken));
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) 
+    {
+        if (_exchange.IsResponseCompleted)
+        {
+            throw new InvalidOperationException("Writing is not allowed after writer was completed.");
+        }
+
+        return Settle(_exchange.WriteAsync(buffer, cancellationToken));
+    }
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
     {
@@ -45,6 +53,7 @@ internal sealed class ResponseBodyStream : Stream
             _exchange.StartAsync().GetAwaiter().GetResult();
         }
 
+        _exchange.Output.CheckFirstWrite(buffer.Length);
         _exchange.MarkStarted();
         _exchange.Output.Buffer(buffer);
         FlushBlocking();

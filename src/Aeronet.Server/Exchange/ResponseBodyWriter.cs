@@ -59,7 +59,7 @@ internal sealed class ResponseBodyWriter : PipeWriter
     private void CheckWritable(int sizeHint)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        if (_completed)
+        if (_completed || _exchange.IsResponseCompleted)
         {
             throw new InvalidOperationException("Writing is not allowed after writer was completed.");
         }

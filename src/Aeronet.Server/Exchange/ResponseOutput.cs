@@ -170,6 +170,15 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
     }
 
+    /// <summary>Throws when <paramref name="count"/> more bytes exceed the declared length: asked before the response starts, so that it can still become an error.</summary>
+    public void CheckFirstWrite(int count)
+    {
+        lock (_gate)
+        {
+            CheckLength(count);
+        }
+    }
+
     /// <summary>Content known to be written at once: copied when small, lent to the socket when large.</summary>
     public ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> content, CancellationToken cancellation)
     {
@@ -286,19 +295,14 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     {
         lock (_gate)
         {
-            if (!_deferring)
-            {
-                return;
-            }
-
-            _deferring = false;
-            if (_flushWanted && !_lost && !_ended)
+            if (_deferring && _flushWanted && !_lost && !_ended)
             {
                 CommitHead(final: false);
                 CommitPending();
             }
 
-            Send();
+            _deferring = false;
+            Send(); // also a complete response whose exchange goes on, with the rest of the request's content for one
         }
     }
 
@@ -633,19 +637,23 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     // What the application declared is what the client will wait for.
     private void Account(int count)
     {
-        long? declared = _headCommitted ? _declaredLength : _exchange.ResponseFields.ContentLength;
-        if (declared < _contentWritten + count && !_exchange.IsHeadRequest)
-        {
-            _exchange.DisableKeepAlive();
-            throw new InvalidOperationException($"Response Content-Length mismatch: too many bytes written ({_contentWritten + count} of {declared}).");
-        }
-
-        if (count > 0 && _exchange.HasStarted && !ResponseHead.StatusAllowsContent(_exchange.StatusCode) && !_exchange.IsHeadRequest)
+        CheckLength(count);
+        if (count > 0 && _exchange.HasStarted && !ResponseHead.StatusAllowsContent(_exchange.StatusCode) && !_exchange.IsHeadRequest && !_exchange.IsUpgraded)
         {
             throw new InvalidOperationException($"Writing to the response body is invalid for responses with status code {_exchange.StatusCode}.");
         }
 
         _contentWritten += count;
+    }
+
+    private void CheckLength(int count)
+    {
+        long? declared = _headCommitted ? _declaredLength : _exchange.ResponseFields.ContentLength;
+        if (declared < _contentWritten + count && !_exchange.IsHeadRequest && !_exchange.IsUpgraded)
+        {
+            _exchange.DisableKeepAlive();
+            throw new InvalidOperationException($"Response Content-Length mismatch: too many bytes written ({_contentWritten + count} of {declared}).");
+        }
     }
 
     private void DropAll()

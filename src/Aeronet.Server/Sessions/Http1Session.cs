@@ -86,7 +86,7 @@ internal sealed class Http1Session : IConnectionHandler
     public string? EndReason { get; set; }
 
     /// <summary>No request may follow the current one.</summary>
-    public bool IsDraining => (Signals & (SessionSignals.Draining | SessionSignals.Aborting)) != 0;
+    public bool IsDraining => (Signals & (SessionSignals.Draining | SessionSignals.Aborting)) != 0 || Connection.IsCloseRequested;
 
     /// <summary>The connection can no longer carry bytes.</summary>
     public bool IsReset => (Signals & SessionSignals.Reset) != 0;

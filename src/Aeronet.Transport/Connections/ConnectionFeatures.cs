@@ -160,7 +160,7 @@ internal sealed class ConnectionFeatures :
         typeof(IConnectionSocketFeature),
     ];
 
-    private static bool IsBuiltIn(Type type) => Array.IndexOf(s_builtIn, type) >= 0;
+    internal static bool IsBuiltIn(Type type) => Array.IndexOf(s_builtIn, type) >= 0;
 
     // Identity and state.
 

@@ -92,6 +92,10 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
 
     public override IFeatureCollection Features => _features ?? MakeFeatures();
 
+    public override object? FindFeature(Type key) => _features is null && !ConnectionFeatures.IsBuiltIn(key) ? null : Features[key];
+
+    public override bool IsCloseRequested => (Volatile.Read(ref _posted) & Posted.Drain) != 0;
+
     public override long DeadlineMs => Volatile.Read(ref _timer.DeadlineMs);
 
     /// <summary>Tells the connection its place in the table. Loop only, once, first.</summary>

@@ -30,6 +30,12 @@ internal abstract class TransportConnection
     /// <summary>Connection-level features, made when first asked for. Any thread while the connection is open.</summary>
     public abstract IFeatureCollection Features { get; }
 
+    /// <summary>One of <see cref="Features"/>; null without making the collection when it could not have this one.</summary>
+    public virtual object? FindFeature(Type key) => Features[key];
+
+    /// <summary>The application has asked for the end of the connection (<c>RequestClose</c>) and <see cref="IConnectionHandler.OnDrain"/> is on its way or has been called. Any thread.</summary>
+    public virtual bool IsCloseRequested => false;
+
     /// <summary>Receives what is there, without waiting. Receive owner only.</summary>
     public abstract IoResult Receive(Span<byte> into);
 

@@ -1,10 +1,8 @@
 using System;
-using System.IO;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
 using System.Threading;
-using System.Threading.Channels;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
 using Aeronet.TestSupport.Hosting;
@@ -58,35 +56,6 @@ public sealed class HttpClientTests(EchoHosts hosts) : IClassFixture<EchoHosts>
     }
 
     [Theory, BothServers]
-    public async Task A_duplex_stream_flows_both_ways(ServerKind server)
-    {
-        await using AppHost host = await AppHost.StartAsync(server, app => app.Run(async context =>
-        {
-            byte[] buffer = new byte[100];
-            for (int read; (read = await context.Request.Body.ReadAsync(buffer)) > 0;)
-            {
-                await context.Response.Body.WriteAsync(buffer.AsMemory(0, read));
-                await context.Response.Body.FlushAsync();
-            }
-        }));
-        using HttpClient client = host.CreateClient();
-        using var content = new FlushedContent();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = content };
-        request.Headers.TransferEncodingChunked = true;
-        Task<HttpResponseMessage> sending = client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-        content.Pieces.Writer.TryWrite("one");
-        using HttpResponseMessage response = await sending;
-        await using Stream answer = await response.Content.ReadAsStreamAsync();
-        byte[] echo = new byte[3];
-        await answer.ReadExactlyAsync(echo).AsTask().WaitAsync(Guard.Time);
-        content.Pieces.Writer.TryWrite("two");
-        await answer.ReadExactlyAsync(echo).AsTask().WaitAsync(Guard.Time);
-        Assert.Equal("two"u8.ToArray(), echo);
-        content.Pieces.Writer.Complete();
-        Assert.Equal(0, await answer.ReadAsync(echo).AsTask().WaitAsync(Guard.Time));
-    }
-
-    [Theory, BothServers]
     public async Task A_cancelled_request_reaches_the_application(ServerKind server)
     {
         var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -104,27 +73,5 @@ public sealed class HttpClientTests(EchoHosts hosts) : IClassFixture<EchoHosts>
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
         await aborted.Task.WaitAsync(Guard.Time);
-    }
-
-    /// <summary>Content that is on the wire as soon as it is written.</summary>
-    private sealed class FlushedContent : HttpContent
-    {
-        public Channel<string> Pieces { get; } = Channel.CreateUnbounded<string>();
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            await stream.FlushAsync();
-            await foreach (string piece in Pieces.Reader.ReadAllAsync())
-            {
-                await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(piece));
-                await stream.FlushAsync();
-            }
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
     }
 }
