@@ -9,8 +9,11 @@ public sealed class AeronetServerLimits
     /// <summary>Requests served on one connection; the last one is answered with <c>Connection: close</c>. Default null: no limit. Range 1 to 2,147,483,647.</summary>
     public int? MaxRequestsPerConnection { get; set; }
 
-    /// <summary>Bytes of a request body that may wait, received but unread, before the application is started: a body that is complete within them is read without a wait. Default 8,192; range 0 to 1,048,576.</summary>
-    /// <remarks>0 starts the application as soon as the head is complete.</remarks>
+    /// <summary>Most bytes of response content that are copied, behind the head or to what else waits to be sent. Default 8,192; range 0 to 1,048,576.</summary>
+    /// <remarks>
+    /// A single larger write is lent to the socket without a copy, and completes when the kernel has taken it. A response of unknown length that may
+    /// still become complete before the application returns for the first time is copied up to one send whatever its size, so that it can carry <c>Content-Length</c>.
+    /// </remarks>
     public int InlineBodyThreshold { get; set; } = 8 * 1024;
 
     /// <summary>How long a request may run on after its client has closed its sending side, before <c>HttpContext.RequestAborted</c> fires. Default 1 second; range 0 to <see cref="Timeout.InfiniteTimeSpan"/>.</summary>

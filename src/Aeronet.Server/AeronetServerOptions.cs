@@ -92,8 +92,14 @@ public sealed class AeronetServerOptions
     /// <summary>The version in the status line of a response to an HTTP/1.0 request. Default <see cref="Http10StatusLine.Http10"/>; Kestrel's form is <see cref="Http10StatusLine.Http11"/>.</summary>
     public Http10StatusLine Http10StatusLine { get; set; } = Http10StatusLine.Http10;
 
+    /// <summary>Lets more than one request come over a connection. Default true; with false every response says <c>Connection: close</c>. RFC 9112 section 9.3.</summary>
+    public bool EnableKeepAlive { get; set; } = true;
+
     /// <summary>Accepts a bare LF as a line terminator in the request head. Default false: such a request gets 400.</summary>
-    /// <remarks>Kestrel accepts them unless its AppContext switch <c>Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators</c> is on. A bare CR is never accepted. RFC 9112 section 2.2.</remarks>
+    /// <remarks>
+    /// Kestrel accepts them unless its AppContext switch <c>Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators</c> is on. Where an
+    /// application has set that switch, to either value, it decides the default here, too. A bare CR is never accepted. RFC 9112 section 2.2.
+    /// </remarks>
     public bool AllowLineFeedTerminators { get; set; }
 
     /// <summary>Adds a <c>Trailer</c> field that lists the names of the declared response trailers to chunked HTTP/1.1 responses. Default true. RFC 9110 section 6.6.2.</summary>
@@ -129,6 +135,6 @@ public sealed class AeronetServerOptions
     /// <summary>What the configuration section got wrong: reported by the validator together with all other faults.</summary>
     internal List<string> ConfigurationFaults { get; } = new();
 
-    /// <summary>Settings of Kestrel's socket transport, and registered transports, that have no effect: named at start.</summary>
-    internal List<string> UnusedTransportSettings { get; } = new();
+    /// <summary>Settings of Kestrel's socket transport, registered transports and Kestrel's AppContext switches that have no effect: named at start.</summary>
+    internal List<string> SettingsWithoutEffect { get; } = new();
 }

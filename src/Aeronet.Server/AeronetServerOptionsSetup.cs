@@ -31,13 +31,13 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
 
     public void Configure(AeronetServerOptions options)
     {
-        // Words that both transports have mean the same.
+        // Words that both transports have mean the same. SocketTransportOptions.MaxReadBufferSize has no counterpart: nothing is received before it is asked for.
         options.Transport.NoDelay = _sockets.NoDelay;
         options.Transport.Backlog = _sockets.Backlog;
-        options.Transport.MaxReadBufferSize = _sockets.MaxReadBufferSize;
         options.Transport.MaxWriteBufferSize = _sockets.MaxWriteBufferSize;
-        options.UnusedTransportSettings.AddRange(UnusedSettings.FindSocketSettings(_sockets));
-        options.UnusedTransportSettings.AddRange(UnusedSettings.FindTransports(_transports));
+        options.SettingsWithoutEffect.AddRange(UnusedSettings.FindSocketSettings(_sockets));
+        options.SettingsWithoutEffect.AddRange(UnusedSettings.FindTransports(_transports));
+        KestrelSwitches.Read(options);
 
         if (_configuration is not null)
         {
@@ -54,6 +54,7 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
         reader.Enum<ApplicationMode>(nameof(options.ApplicationMode), value => options.ApplicationMode = value);
         reader.Enum<HalfClosedClients>(nameof(options.HalfClosedClients), value => options.HalfClosedClients = value);
         reader.Enum<Http10StatusLine>(nameof(options.Http10StatusLine), value => options.Http10StatusLine = value);
+        reader.Bool(nameof(options.EnableKeepAlive), value => options.EnableKeepAlive = value);
         reader.Bool(nameof(options.AllowLineFeedTerminators), value => options.AllowLineFeedTerminators = value);
         reader.Bool(nameof(options.AddTrailerHeader), value => options.AddTrailerHeader = value);
         reader.Enum<OptionsAsteriskPolicy>(nameof(options.OptionsAsterisk), value => options.OptionsAsterisk = value);
@@ -97,7 +98,6 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
             nested.Int(nameof(transport.BodyReadSize), value => transport.BodyReadSize = value);
             nested.Int(nameof(transport.MaxReadPerEvent), value => transport.MaxReadPerEvent = value);
             nested.Int(nameof(transport.AcceptBatchSize), value => transport.AcceptBatchSize = value);
-            nested.NullableLong(nameof(transport.MaxReadBufferSize), value => transport.MaxReadBufferSize = value);
             nested.NullableLong(nameof(transport.MaxWriteBufferSize), value => transport.MaxWriteBufferSize = value);
             nested.Enum<UnixFileMode>(nameof(transport.UnixSocketMode), value => transport.UnixSocketMode = value);
             nested.Bool(nameof(transport.RemoveStaleUnixSocket), value => transport.RemoveStaleUnixSocket = value);

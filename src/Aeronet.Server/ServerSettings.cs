@@ -45,8 +45,7 @@ internal sealed class ServerSettings
         };
 
         MaxRequestBodySize = limits.MaxRequestBodySize;
-        // Kestrel's limits are the real thresholds here; the transport's options of the same meaning win where somebody has changed them.
-        MaxRequestBufferSize = aeronet.Transport.MaxReadBufferSize == s_transportDefaults.MaxReadBufferSize ? limits.MaxRequestBufferSize : aeronet.Transport.MaxReadBufferSize;
+        // Kestrel's limit is the real threshold here; the transport's option of the same meaning wins where somebody has changed it.
         MaxResponseBufferSize = aeronet.Transport.MaxWriteBufferSize == s_transportDefaults.MaxWriteBufferSize ? limits.MaxResponseBufferSize : aeronet.Transport.MaxWriteBufferSize;
         DeferredResponseBytesMax = (int)Math.Min(MaxResponseBufferSize ?? DeferredResponseBytesCeiling, DeferredResponseBytesCeiling);
         InitialReadSize = aeronet.Transport.InitialReadSize;
@@ -67,7 +66,7 @@ internal sealed class ServerSettings
         RequestHeaderEncodingSelector = ReferenceEquals(kestrel.RequestHeaderEncodingSelector, defaults.RequestHeaderEncodingSelector) ? null : kestrel.RequestHeaderEncodingSelector;
         ResponseHeaderEncodingSelector = ReferenceEquals(kestrel.ResponseHeaderEncodingSelector, defaults.ResponseHeaderEncodingSelector) ? null : kestrel.ResponseHeaderEncodingSelector;
 
-        MaxRequestsPerConnection = aeronet.Limits.MaxRequestsPerConnection ?? int.MaxValue;
+        MaxRequestsPerConnection = aeronet.EnableKeepAlive ? aeronet.Limits.MaxRequestsPerConnection ?? int.MaxValue : 1;
         InlineBodyThreshold = aeronet.Limits.InlineBodyThreshold;
         HalfCloseGraceMs = ToMilliseconds(aeronet.Limits.HalfCloseGracePeriod);
         LingerTimeoutMs = ToMilliseconds(aeronet.Limits.LingerTimeout);
@@ -79,7 +78,7 @@ internal sealed class ServerSettings
         Http10StatusLine = aeronet.Http10StatusLine;
         AddTrailerHeader = aeronet.AddTrailerHeader;
         OptionsAsterisk = aeronet.OptionsAsterisk;
-        AllowedMethods = string.Join(", ", aeronet.AllowedMethods);
+        AllowedMethods = string.Join(',', aeronet.AllowedMethods);
         TracePolicy = aeronet.TracePolicy;
         RejectUnknownExpectations = aeronet.RejectUnknownExpectations;
         RejectedConnectionResponse = aeronet.RejectedConnectionResponse;
@@ -117,9 +116,6 @@ internal sealed class ServerSettings
 
     /// <summary>Null: no limit. The start value of each request's <c>IHttpMaxRequestBodySizeFeature</c>.</summary>
     public long? MaxRequestBodySize { get; }
-
-    /// <summary>Most received bytes that wait unread on a connection; null: no limit.</summary>
-    public long? MaxRequestBufferSize { get; }
 
     /// <summary>Most bytes that wait to be sent on a connection before writers wait; null: no limit, 0: every write waits until it is sent.</summary>
     public long? MaxResponseBufferSize { get; }
@@ -164,7 +160,7 @@ internal sealed class ServerSettings
     /// <summary>Bytes received from one connection in one turn; <see cref="int.MaxValue"/>: no limit.</summary>
     public int MaxReadPerEvent { get; }
 
-    /// <summary><see cref="int.MaxValue"/>: no limit.</summary>
+    /// <summary><see cref="int.MaxValue"/>: no limit; 1 without keep-alive.</summary>
     public int MaxRequestsPerConnection { get; }
 
     public int InlineBodyThreshold { get; }

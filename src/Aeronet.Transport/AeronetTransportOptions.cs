@@ -32,9 +32,6 @@ public sealed class AeronetTransportOptions
     /// <summary>Connections accepted from one listening socket before the loop turns to others. Default 64; range 1 to 4,096.</summary>
     public int AcceptBatchSize { get; set; } = 64;
 
-    /// <summary>Bytes received but not yet read by the application at which the connection stops receiving. Default 1,048,576; null for no limit, else 1 or more.</summary>
-    public long? MaxReadBufferSize { get; set; } = 1024 * 1024;
-
     /// <summary>Bytes written by the application but not yet taken by the socket at which its writes begin to wait. Default 65,536; null for no limit, 0 waits for every byte.</summary>
     public long? MaxWriteBufferSize { get; set; } = 64 * 1024;
 

@@ -29,10 +29,6 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
             faults.Add(Text(nameof(options.MaxReadPerEvent), options.MaxReadPerEvent,
                 string.Create(CultureInfo.InvariantCulture, $"0 (no limit) or from {nameof(options.InitialReadSize)} ({options.InitialReadSize}) to {ReadPerEventMax}")));
         }
-        if (options.MaxReadBufferSize is <= 0)
-        {
-            faults.Add(Text(nameof(options.MaxReadBufferSize), options.MaxReadBufferSize.Value, "null (no limit) or 1 or more"));
-        }
         if (options.MaxWriteBufferSize is < 0)
         {
             faults.Add(Text(nameof(options.MaxWriteBufferSize), options.MaxWriteBufferSize.Value, "null (no limit) or 0 or more"));

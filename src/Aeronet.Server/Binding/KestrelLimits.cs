@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Aeronet.Server.Binding;
 
 /// <summary>Rules between Kestrel's limits that its setters cannot check one by one.</summary>
+/// <remarks><c>MaxRequestBufferSize</c> is kept without being read anywhere else: a connection never holds more than one request's head and one receive, because nothing is received ahead of its reader.</remarks>
 internal static class KestrelLimits
 {
     /// <exception cref="InvalidOperationException">Limits that contradict each other, all of them named.</exception>

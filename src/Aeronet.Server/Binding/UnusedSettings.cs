@@ -30,7 +30,7 @@ internal static class UnusedSettings
         Compare("Limits.Http2.KeepAlivePingTimeout", http2.KeepAlivePingTimeout, http2Default.KeepAlivePingTimeout);
         Compare("Limits.Http3.MaxRequestHeaderFieldSize", kestrel.Limits.Http3.MaxRequestHeaderFieldSize, defaults.Limits.Http3.MaxRequestHeaderFieldSize);
 
-        unused.AddRange(aeronet.UnusedTransportSettings);
+        unused.AddRange(aeronet.SettingsWithoutEffect);
         return unused;
 
         void Compare<T>(string name, T value, T defaultValue)

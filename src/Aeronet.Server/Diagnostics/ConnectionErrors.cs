@@ -7,13 +7,9 @@ internal static class ConnectionErrors
     public const string AppShutdownTimeout = "app_shutdown_timeout";
     public const string ConnectionReset = "connection_reset";
     public const string ErrorAfterStartingResponse = "error_after_starting_response";
-    public const string ErrorReadingHeaders = "error_reading_headers";
-    public const string ErrorWritingHeaders = "error_writing_headers";
-    public const string InvalidBodyReaderState = "invalid_body_reader_state";
     public const string InvalidHttpVersion = "invalid_http_version";
     public const string InvalidRequestHeaders = "invalid_request_headers";
     public const string InvalidRequestLine = "invalid_request_line";
-    public const string IOError = "io_error";
     public const string KeepAliveTimeout = "keep_alive_timeout";
     public const string MaxConcurrentConnectionsExceeded = "max_concurrent_connections_exceeded";
     public const string MaxRequestBodySizeExceeded = "max_request_body_size_exceeded";
@@ -21,10 +17,8 @@ internal static class ConnectionErrors
     public const string MaxRequestHeadersTotalSizeExceeded = "max_request_headers_total_size_exceeded";
     public const string MinRequestBodyDataRate = "min_request_body_data_rate";
     public const string MinResponseDataRate = "min_response_data_rate";
-    public const string OtherError = "other_error";
     public const string RequestHeadersTimeout = "request_headers_timeout";
     public const string ResponseContentLengthMismatch = "response_content_length_mismatch";
-    public const string ServerTimeout = "server_timeout";
     public const string TlsNotSupported = "tls_not_supported";
     public const string UnexpectedEndOfRequestContent = "unexpected_end_of_request_content";
     public const string WriteCanceled = "write_canceled";

@@ -38,9 +38,6 @@ internal sealed partial class GeneralLog(ILogger logger)
     [LoggerMessage(18, LogLevel.Debug, "Connection {ConnectionId}: {Count} bytes written to the response of a HEAD request are not sent.", EventName = "ConnectionHeadResponseBodyWrite")]
     public partial void HeadResponseBodyWrite(string connectionId, long count);
 
-    [LoggerMessage(23, LogLevel.Critical, "Connection {ConnectionId}: the application has not returned although the connection has ended.", EventName = "ApplicationNeverCompleted")]
-    public partial void ApplicationNeverCompleted(string connectionId);
-
     [LoggerMessage(25, LogLevel.Debug, "Connection {ConnectionId}, request {TraceIdentifier}: the application starts to read the body.", EventName = "RequestBodyStart")]
     public partial void RequestBodyStart(string connectionId, string traceIdentifier);
 
@@ -120,6 +117,7 @@ internal sealed partial class ConnectionLog(ILogger logger)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
+            Disconnect(connection.ConnectionId);
             Stop(connection.ConnectionId);
         }
     }
@@ -129,14 +127,6 @@ internal sealed partial class ConnectionLog(ILogger logger)
         if (logger.IsEnabled(LogLevel.Debug))
         {
             KeepAlive(connection.ConnectionId);
-        }
-    }
-
-    public void Disconnect(TransportConnection connection)
-    {
-        if (logger.IsEnabled(LogLevel.Debug))
-        {
-            Disconnect(connection.ConnectionId);
         }
     }
 
@@ -179,7 +169,7 @@ internal sealed partial class ConnectionLog(ILogger logger)
     [LoggerMessage(9, LogLevel.Debug, "Connection {ConnectionId} completed a request and stays open.", EventName = "ConnectionKeepAlive", SkipEnabledCheck = true)]
     private partial void KeepAlive(string connectionId);
 
-    [LoggerMessage(10, LogLevel.Debug, "Connection {ConnectionId} is closing.", EventName = "ConnectionDisconnect", SkipEnabledCheck = true)]
+    [LoggerMessage(10, LogLevel.Debug, "Connection {ConnectionId} disconnects.", EventName = "ConnectionDisconnect", SkipEnabledCheck = true)]
     private partial void Disconnect(string connectionId);
 
     [LoggerMessage(39, LogLevel.Debug, "Connection {ConnectionId} accepted.", EventName = "ConnectionAccepted", SkipEnabledCheck = true)]
@@ -202,6 +192,10 @@ internal sealed partial class BadRequestLog(ILogger logger)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
+            if (error.Reason == RejectionReason.Http2Preface)
+            {
+                PossibleInvalidHttpVersion(connection.ConnectionId);
+            }
             ConnectionBadRequest(connection.ConnectionId, error.Message, error.Status, error.Reason, error.Offset, error.RfcSection, error.Excerpt);
         }
     }
@@ -227,14 +221,6 @@ internal sealed partial class BadRequestLog(ILogger logger)
         if (logger.IsEnabled(LogLevel.Debug))
         {
             ResponseMinimumDataRateNotSatisfied(connection.ConnectionId, traceIdentifier, rate);
-        }
-    }
-
-    public void PossibleInvalidHttpVersion(TransportConnection connection)
-    {
-        if (logger.IsEnabled(LogLevel.Debug))
-        {
-            PossibleInvalidHttpVersion(connection.ConnectionId);
         }
     }
 

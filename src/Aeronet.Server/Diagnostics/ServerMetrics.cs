@@ -24,7 +24,6 @@ internal sealed class ServerMetrics
     private readonly Histogram<double> _connectionDuration;
     private readonly Counter<long> _rejectedConnections;
     private readonly UpDownCounter<long> _queuedConnections;
-    private readonly UpDownCounter<long> _queuedRequests;
     private readonly UpDownCounter<long> _upgradedConnections;
     private readonly Counter<long> _rejectedRequests;
 
@@ -37,14 +36,14 @@ internal sealed class ServerMetrics
         _connectionDuration = kestrel.CreateHistogram("kestrel.connection.duration", "s", "How long connections were open.", tags: null, s_connectionBuckets);
         _rejectedConnections = kestrel.CreateCounter<long>("kestrel.rejected_connections", "{connection}", "Connections refused by the limit of concurrent connections.");
         _queuedConnections = kestrel.CreateUpDownCounter<long>("kestrel.queued_connections", "{connection}", "Connections that are accepted and wait to be started.");
-        _queuedRequests = kestrel.CreateUpDownCounter<long>("kestrel.queued_requests", "{request}", "Requests that are received and wait to be started.");
+        kestrel.CreateUpDownCounter<long>("kestrel.queued_requests", "{request}", "Requests that are received and wait to be started."); // there for dashboards: on HTTP/1.1 Kestrel never counts it either
         _upgradedConnections = kestrel.CreateUpDownCounter<long>("kestrel.upgraded_connections", "{connection}", "HTTP/1.1 connections that were upgraded and are open.");
         _rejectedRequests = aeronet.CreateCounter<long>("aeronet.requests.rejected", "{request}", "Requests refused by the server, by reason and status.");
     }
 
     /// <summary>Counts a connection that begins. Null when nobody listens; otherwise hand it to the other calls for this connection.</summary>
     public ConnectionMetrics? ConnectionStart(TransportConnection connection)
-        => _activeConnections.Enabled || _connectionDuration.Enabled || _upgradedConnections.Enabled ? ConnectionStartObserved(connection) : null;
+        => _activeConnections.Enabled || _connectionDuration.Enabled || _upgradedConnections.Enabled || _queuedConnections.Enabled ? ConnectionStartObserved(connection) : null;
 
     /// <summary>Counts the end of a connection.</summary>
     /// <param name="metrics">What <see cref="ConnectionStart"/> returned.</param>
@@ -57,9 +56,10 @@ internal sealed class ServerMetrics
         }
     }
 
-    /// <summary>Counts a connection that is refused by the limit of concurrent connections: it has no start and no stop.</summary>
+    /// <summary>Counts a connection that is refused by the limit of concurrent connections, its start and its end included.</summary>
     public void ConnectionRejected(TransportConnection connection)
     {
+        ConnectionStop(ConnectionStart(connection), ConnectionErrors.MaxConcurrentConnectionsExceeded);
         if (_rejectedConnections.Enabled)
         {
             _rejectedConnections.Add(1, AddressTags(connection));
@@ -96,6 +96,12 @@ internal sealed class ServerMetrics
     private ConnectionMetrics ConnectionStartObserved(TransportConnection connection)
     {
         var metrics = new ConnectionMetrics(AddressTags(connection), _connectionDuration.Enabled, _activeConnections.Enabled);
+        if (_queuedConnections.Enabled)
+        {
+            // The loop that accepts a connection starts it at once: the queue of Kestrel's dashboards is there, and always empty.
+            _queuedConnections.Add(1, metrics.AddressTags);
+            _queuedConnections.Add(-1, metrics.AddressTags);
+        }
         if (metrics.CountedAsActive)
         {
             _activeConnections.Add(1, metrics.AddressTags);

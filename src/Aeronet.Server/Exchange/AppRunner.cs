@@ -10,6 +10,9 @@ namespace Aeronet.Server.Exchange;
 /// <summary>The one place where application code starts: owns the execution mode and gives every request a clean ExecutionContext.</summary>
 internal abstract class AppRunner
 {
+    // A pipelined batch is served by one work item up to this many requests, then other work gets its turn.
+    private const int PipelinedRequestsMax = 64;
+
     protected AppRunner(ServerSettings settings) => Settings = settings;
 
     public ServerSettings Settings { get; }
@@ -57,15 +60,24 @@ internal abstract class AppRunner
     /// <summary>The thread pool's part.</summary>
     public static void RunOnThreadPool(HttpExchange exchange)
     {
-        Task run = exchange.RunAsync();
-        if (run.IsCompleted)
+        int requestsLeft = PipelinedRequestsMax;
+        do
         {
-            Debug.Assert(run.IsCompletedSuccessfully);
-            exchange.Session.FinishElsewhere(exchange);
-            return;
-        }
+            Task run = exchange.RunAsync();
+            if (!run.IsCompleted)
+            {
+                Suspend(exchange, run);
+                return;
+            }
 
-        Suspend(exchange, run);
+            Debug.Assert(run.IsCompletedSuccessfully);
+        }
+        while (--requestsLeft > 0 && exchange.Session.TryBeginNextElsewhere(exchange));
+
+        if (requestsLeft == 0)
+        {
+            exchange.Session.FinishElsewhere(exchange);
+        }
     }
 
     // What was flushed leaves now, and the end of the exchange is left to whichever thread completes it.

@@ -1,13 +1,15 @@
+using System.Threading;
 
 namespace Aeronet.Server.Exchange;
 
-/// <summary>Exchanges of one loop that no connection uses now. Loop thread only.</summary>
+/// <summary>Exchanges of one loop that no connection uses now. Any thread: requests that end elsewhere return theirs from there.</summary>
 internal sealed class ExchangePool
 {
     // Enough for the connections that are active at once on a busy loop; what a spike leaves above it goes to the collector.
     private const int Max = 512;
 
     private readonly AppRunner _runner;
+    private readonly Lock _gate = new();
     private readonly HttpExchange?[] _free = new HttpExchange?[Max];
     private int _count;
 
@@ -15,21 +17,27 @@ internal sealed class ExchangePool
 
     public HttpExchange Rent()
     {
-        if (_count == 0)
+        lock (_gate)
         {
-            return _runner.CreateExchange();
+            if (_count > 0)
+            {
+                HttpExchange exchange = _free[--_count]!;
+                _free[_count] = null;
+                return exchange;
+            }
         }
 
-        HttpExchange exchange = _free[--_count]!;
-        _free[_count] = null;
-        return exchange;
+        return _runner.CreateExchange();
     }
 
     public void Return(HttpExchange exchange)
     {
-        if (_count < Max)
+        lock (_gate)
         {
-            _free[_count++] = exchange;
+            if (_count < Max)
+            {
+                _free[_count++] = exchange;
+            }
         }
     }
 }

@@ -306,7 +306,15 @@ internal abstract partial class HttpExchange :
         Output.DiscardPending();
     }
 
-    private void CompleteBodies() => _responseCompleted = true;
+    // What the application started and did not wait for ends here: nothing of this request may reach into the next.
+    private void CompleteBodies()
+    {
+        _responseCompleted = true;
+        if (RequestBody.AbandonWait())
+        {
+            _keepAlive = false;
+        }
+    }
 
     private void ResetResponse()
     {

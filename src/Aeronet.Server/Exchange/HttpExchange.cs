@@ -31,6 +31,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     private bool _headDetached;
     private byte[]? _headArray; // Where the head's bytes are; non-null while an exchange has begun.
     private int _headOffset;
+    private bool _requestLineRefused;
     private bool _finished;
     private bool _keepAlive;
     private Exception? _applicationError;
@@ -83,7 +84,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     public bool IsHeadRequest => Head.Method == Aeronet.Http.Semantics.HttpMethod.Head;
 
     /// <summary>Known to be HTTP/1.0: a head refused before its version was read is answered as HTTP/1.1.</summary>
-    public bool IsHttp10 => Head.Version == HttpVersion.Http10 && Head.FieldsStart > 0;
+    public bool IsHttp10 => Head.Version == HttpVersion.Http10 && Head.FieldsStart > 0 && !_requestLineRefused;
 
     private ReadOnlySpan<byte> HeadBytes(int start, int length) => _headArray.AsSpan(_headOffset + start, length);
 
@@ -127,6 +128,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         ReleaseHead();
         _headArray = null;
         _applicationError = null;
+        _requestLineRefused = false;
         Volatile.Write(ref _finished, false);
     }
 
@@ -229,7 +231,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         if (_applicationError is null)
         {
             ForceUnreadBodyDecision();
-            Output.End(send: !Session.Connection.Loop.IsCurrent);
+            Output.End(send: SendsAtEnd);
             return;
         }
 
@@ -255,8 +257,11 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         }
 
         ForceUnreadBodyDecision();
-        Output.End(send: !Session.Connection.Loop.IsCurrent);
+        Output.End(send: SendsAtEnd);
     }
+
+    // On the loop the turn sends; with another request in the buffer the batch does.
+    private bool SendsAtEnd => !Session.Connection.Loop.IsCurrent && (Session.Input.Length == 0 || !_keepAlive);
 
     // Decides before the head is framed whether the connection can go on, because the head says it.
     private void ForceUnreadBodyDecision()
@@ -288,11 +293,11 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     protected async Task DrainBodyAsync()
     {
         Settings.Log.General.RequestBodyNotEntirelyRead(ConnectionId, TraceIdentifier);
+        Output.SendNow(); // the client may be waiting for the response before it sends the rest
         byte[] sink = System.Buffers.ArrayPool<byte>.Shared.Rent(BlockPool.BlockSize);
         using CancellationTokenSource timeout = new(TimeSpan.FromMilliseconds(Settings.BodyDrainTimeoutMs), Settings.TimeProvider);
         try
         {
-            // The suspension at the first wait sends the response, which the client may be waiting for.
             while (await RequestBody.ReadAsync(sink, timeout.Token).ConfigureAwait(false) > 0)
             {
                 if (Session.IsDraining)
@@ -319,10 +324,18 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
     // ---- Requests that never reach the application ---------------------------------------------------------------------
 
+    /// <summary>The request is not for the application.</summary>
+    public bool NeedsAnswerByServer => (Head.HasUnknownExpectation && Settings.RejectUnknownExpectations) || OwnMethods.Applies(this) || !TryDecodeHeaders(out _);
+
     /// <summary>Answers what is not the application's: true when the response is framed, or <paramref name="error"/> says why the request is refused. Loop thread.</summary>
     public bool TryAnswerItself(out ProtocolError error)
     {
         error = default;
+        if (!NeedsAnswerByServer)
+        {
+            return false;
+        }
+
         if (!TryDecodeHeaders(out int badOffset))
         {
             error = Refusals.FieldValueIsNoText(badOffset, Excerpt.Escape(HeadBytes(0, Head.Length), badOffset));
@@ -335,7 +348,8 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
             return true;
         }
 
-        return OwnMethods.TryAnswer(this);
+        OwnMethods.Answer(this);
+        return true;
     }
 
     /// <summary>Appends request line and field lines, without the fields named, as content of a TRACE response.</summary>
@@ -362,6 +376,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     public void Refuse(in ProtocolError error)
     {
         _keepAlive = false;
+        _requestLineRefused = error.Line == 1;
         Report(error, new AeronetBadHttpRequestException(error));
         _statusCode = error.Status;
         if (error.Reason == RejectionReason.Http2Preface)

@@ -10,25 +10,22 @@ internal static class OwnMethods
     // RFC 9110 section 9.3.8: a TRACE echo excludes fields that are likely to contain sensitive data.
     private static readonly KnownHeader[] s_secret = [KnownHeader.Authorization, KnownHeader.ProxyAuthorization, KnownHeader.Cookie];
 
-    /// <summary>True when the response is framed.</summary>
-    public static bool TryAnswer(HttpExchange exchange)
+    /// <summary>Whether an option takes the request from the application.</summary>
+    public static bool Applies(HttpExchange exchange) =>
+        (exchange.Head.Method == HttpMethod.Trace && exchange.Settings.TracePolicy != TracePolicy.PassThrough)
+        || (exchange.Head.TargetForm == RequestTargetForm.Asterisk && exchange.Settings.OptionsAsterisk == OptionsAsteriskPolicy.Answer);
+
+    /// <summary>Frames the response to such a request.</summary>
+    public static void Answer(HttpExchange exchange)
     {
-        ServerSettings settings = exchange.Settings;
-        RequestHead head = exchange.Head;
-        if (head.Method == HttpMethod.Trace && settings.TracePolicy != TracePolicy.PassThrough)
+        if (exchange.Head.Method == HttpMethod.Trace)
         {
-            AnswerTrace(exchange, settings);
-            return true;
+            AnswerTrace(exchange, exchange.Settings);
+            return;
         }
 
-        if (head.TargetForm == RequestTargetForm.Asterisk && settings.OptionsAsterisk == OptionsAsteriskPolicy.Answer)
-        {
-            exchange.ResponseFields["Allow"] = settings.AllowedMethods;
-            EndWithoutContent(exchange);
-            return true;
-        }
-
-        return false;
+        exchange.ResponseFields["Allow"] = exchange.Settings.AllowedMethods;
+        EndWithoutContent(exchange);
     }
 
     private static void AnswerTrace(HttpExchange exchange, ServerSettings settings)

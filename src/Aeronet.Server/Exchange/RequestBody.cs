@@ -195,6 +195,26 @@ internal sealed class RequestBody : IValueTaskSource<int>
         while (!Session.TryBeginBodyWait());
     }
 
+    /// <summary>The application has ended without awaiting its last read: ends that read before anything else touches the input. True when there was one.</summary>
+    public bool AbandonWait()
+    {
+        bool waited = false;
+        SpinWait spin = default;
+        while (Volatile.Read(ref _waitSinceMs) != long.MaxValue)
+        {
+            waited = true;
+            if (Session.TryClaimBodyWait())
+            {
+                FailWait(new InvalidOperationException("Reading is not allowed after the request has ended."));
+                break;
+            }
+
+            spin.SpinOnce(); // the loop, or a cancellation, is completing it right now
+        }
+
+        return waited;
+    }
+
     /// <summary>The connection is lost. Whoever calls has claimed the wait or knows that there is none.</summary>
     public void FailWait(Exception failure)
     {

@@ -120,6 +120,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         lock (_gate)
         {
             DropAll();
+            CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: true));
             _lost = false;
             _deferring = false;
             _blocked = false;

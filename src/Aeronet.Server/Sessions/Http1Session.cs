@@ -34,10 +34,10 @@ internal sealed class Http1Session : IConnectionHandler
 
     // Loop thread only.
     private SessionState _state;
-    private HttpExchange? _exchange; // Non-null from the first byte of a request until nothing of its response is left to send.
     private long _lingerBytesLeft;
 
-    // Receive owner only (see SessionSignals).
+    // Receive owner only (see SessionSignals); while Running also the loop, between TryEnterExchange and LeaveExchange.
+    private HttpExchange? _exchange; // Non-null from the first byte of a request until nothing of its response is left to send.
     private ReceiveBuffer _input;
     private RequestParser _parser;
     private bool _drained; // The last receive was short: nothing to receive until the next edge.
@@ -123,33 +123,34 @@ internal sealed class Http1Session : IConnectionHandler
     public void OnWritable()
     {
         Debug.Assert(Connection.Loop.IsCurrent);
-        if (_exchange is null || _state == SessionState.Closed)
+        if (!TryEnterExchange(SessionSignals.None, out SessionSignals before))
         {
-            return;
+            if ((before & SessionSignals.Running) == 0 && _state == SessionState.Flushing)
+            {
+                Debug.Assert(_exchange is not null);
+                if (_exchange.Output.OnWritable() != SendOutcome.Blocked)
+                {
+                    AfterOutputDrained(_exchange);
+                }
+            }
+
+            return; // otherwise the exchange had nothing left to send
         }
 
-        if (_exchange.Output.OnWritable() == SendOutcome.Blocked)
+        bool finished = _exchange.Output.OnWritable() != SendOutcome.Blocked && _exchange.IsFinished;
+        LeaveExchange();
+        if (finished)
         {
-            return;
+            FinishOnLoop();
         }
-
-        AfterOutputDrained();
     }
 
     public void OnReset()
     {
         Debug.Assert(Connection.Loop.IsCurrent);
-        SessionSignals before = Signal(SessionSignals.Reset);
-        if ((before & SessionSignals.Running) != 0)
+        EndReason ??= ConnectionErrors.ConnectionReset;
+        if (TellConnectionLost(SessionSignals.Reset))
         {
-            Debug.Assert(_exchange is not null);
-            EndReason ??= ConnectionErrors.ConnectionReset;
-            _exchange.OnConnectionLost();
-            if (_exchange.IsFinished)
-            {
-                FinishOnLoop();
-            }
-
             return; // the exchange's end closes
         }
 
@@ -211,30 +212,18 @@ internal sealed class Http1Session : IConnectionHandler
             return;
         }
 
-        if (_exchange is not null && _exchange.IsFinished)
+        if (TryEnterExchange(SessionSignals.None, out SessionSignals before))
         {
-            FinishOnLoop();
-            return;
+            bool finished = _exchange.IsFinished;
+            LeaveExchange();
+            if (finished)
+            {
+                FinishOnLoop();
+            }
         }
-
-        SessionSignals signals = Signals;
-        if ((signals & SessionSignals.Running) == 0)
+        else if ((before & SessionSignals.Running) == 0)
         {
-            if (_state == SessionState.Running)
-            {
-                _state = SessionState.Idle; // released by another thread, see Release
-            }
-
-            if (_state == SessionState.Idle)
-            {
-                if ((signals & SessionSignals.Reset) != 0)
-                {
-                    Close();
-                    return;
-                }
-
-                Advance();
-            }
+            Advance(); // another thread has ended the exchange and given the receive side back
         }
     }
 
@@ -266,29 +255,56 @@ internal sealed class Http1Session : IConnectionHandler
     public void OnAbort()
     {
         Debug.Assert(Connection.Loop.IsCurrent);
-        SessionSignals before = Signal(SessionSignals.Draining | SessionSignals.Aborting);
         EndReason ??= ConnectionErrors.AppShutdownTimeout;
         Connection.Abort();
-        if ((before & SessionSignals.Running) != 0)
+        if (!TellConnectionLost(SessionSignals.Draining | SessionSignals.Aborting | SessionSignals.Reset))
         {
-            Debug.Assert(_exchange is not null);
-            Signal(SessionSignals.Reset);
-            _exchange.OnConnectionLost();
-            if (_exchange.IsFinished)
-            {
-                FinishOnLoop();
-            }
-
-            return;
+            Close();
         }
-
-        Close();
     }
 
     public void OnClosed()
     {
         Debug.Assert(_state == SessionState.Closed);
         _acceptor.OnClosed(this);
+    }
+
+    // ---- The loop and an exchange that runs elsewhere ------------------------------------------------------------
+
+    /// <summary>Sets <paramref name="bits"/>; true when an exchange is running that the loop may touch until <see cref="LeaveExchange"/>.</summary>
+    [System.Diagnostics.CodeAnalysis.MemberNotNullWhen(true, nameof(_exchange))]
+    private bool TryEnterExchange(SessionSignals bits, out SessionSignals before)
+    {
+        before = Signal(bits | SessionSignals.LoopInside);
+        if ((before & (SessionSignals.Running | SessionSignals.Finishing)) == SessionSignals.Running)
+        {
+            Debug.Assert(_exchange is not null);
+            return true;
+        }
+
+        LeaveExchange();
+        return false;
+    }
+
+    private void LeaveExchange() => Clear(SessionSignals.LoopInside);
+
+    // True when an exchange was there to be told, or is about to find the bits by itself.
+    private bool TellConnectionLost(SessionSignals bits)
+    {
+        if (!TryEnterExchange(bits, out SessionSignals before))
+        {
+            return (before & SessionSignals.Running) != 0; // finishing: its last look at the signals posts
+        }
+
+        _exchange.OnConnectionLost();
+        bool finished = _exchange.IsFinished;
+        LeaveExchange();
+        if (finished)
+        {
+            FinishOnLoop();
+        }
+
+        return true;
     }
 
     // ---- Receiving and parsing (loop thread, Running clear) ------------------------------------------------------
@@ -573,6 +589,75 @@ internal sealed class Http1Session : IConnectionHandler
         }
     }
 
+    /// <summary>The application is done with one request of a pipelined batch: begins the next one on the same thread, without a way over the loop.</summary>
+    /// <returns>False when there is none: the end of the exchange is settled, and it must not be touched any more.</returns>
+    public bool TryBeginNextElsewhere(HttpExchange exchange)
+    {
+        if (!exchange.KeepAlive || _input.Length == 0 || IsReset || IsDraining)
+        {
+            FinishElsewhere(exchange);
+            return false;
+        }
+
+        if (exchange.Output.Length >= Settings.DeferredResponseBytesMax && exchange.Output.SendNow() != SendOutcome.Drained)
+        {
+            FinishElsewhere(exchange);
+            return false;
+        }
+
+        if ((Signal(SessionSignals.Finishing) & SessionSignals.LoopInside) != 0)
+        {
+            Clear(SessionSignals.Finishing);
+            FinishElsewhere(exchange);
+            return false;
+        }
+
+        exchange.Reset();
+        if (!TryBeginApplicationRequest(exchange))
+        {
+            // Incomplete, malformed, or not for the application: the loop parses it again and does what is due. Nothing of it has been consumed.
+            exchange.Output.SendNow();
+            Clear(SessionSignals.Running | SessionSignals.Finishing);
+            Connection.Post();
+            return false;
+        }
+
+        if (Connection.DeadlineMs == long.MaxValue)
+        {
+            Connection.SetDeadline(Connection.Loop.ReadClockMs() + exchange.Runner.FirstWatchMs);
+        }
+
+        SessionSignals before = Clear(SessionSignals.Finishing);
+        if ((before & SessionSignals.Reset) != 0)
+        {
+            exchange.OnConnectionLost(); // the loop left that to us
+        }
+
+        return true;
+    }
+
+    private bool TryBeginApplicationRequest(HttpExchange exchange)
+    {
+        ParseStatus status = _parser.Parse(_input.Unread, Settings.Http1Limits, exchange.Head, out _);
+        _parser.Reset();
+        if (status != ParseStatus.Done)
+        {
+            return false;
+        }
+
+        _requestCount++;
+        exchange.Begin(_input.Array, _input.Offset);
+        if (exchange.NeedsAnswerByServer)
+        {
+            exchange.Reset();
+            _requestCount--;
+            return false;
+        }
+
+        _input.Consume(exchange.Head.Length);
+        return true;
+    }
+
     /// <summary>The application is done on a thread that is not the loop's. Any thread, once per exchange; the exchange must not be touched by the caller afterwards.</summary>
     public void FinishElsewhere(HttpExchange exchange)
     {
@@ -583,16 +668,23 @@ internal sealed class Http1Session : IConnectionHandler
             return;
         }
 
-        exchange.Reset();
-        // The loop looks again in a second and takes the exchange's memory back if nothing follows. Under load this is one store: the timer's link is never later.
-        Connection.SetDeadline(Connection.Loop.ReadClockMs() + WatchIntervalMs);
-        Release();
-    }
+        if ((Signal(SessionSignals.Finishing) & SessionSignals.LoopInside) != 0)
+        {
+            exchange.MarkFinished();
+            Clear(SessionSignals.Finishing);
+            Connection.Post();
+            return;
+        }
 
-    // Gives the receive side back. From here on the loop may already be in the next request.
-    private void Release()
-    {
-        SessionSignals before = Clear(SessionSignals.Running);
+        // The usual end: everything is sent and nothing has come, so the loop need not be woken, and an idle connection holds nothing.
+        exchange.Reset();
+        _input.Release(Blocks);
+        _exchange = null;
+        _acceptor.ReturnExchange(exchange);
+        Connection.SetDeadline(Connection.Loop.ReadClockMs() + Settings.KeepAliveTimeoutMs); // one store: the timer's link is seldom later
+
+        // Gives the receive side back. From here on the loop may already be in the next request.
+        SessionSignals before = Clear(SessionSignals.Running | SessionSignals.Finishing);
         const SessionSignals Pending = SessionSignals.Readable | SessionSignals.PeerClosed | SessionSignals.Reset | SessionSignals.Draining | SessionSignals.Aborting;
         if ((before & Pending) != 0)
         {
@@ -600,26 +692,17 @@ internal sealed class Http1Session : IConnectionHandler
         }
     }
 
-    private void AfterOutputDrained()
+    // The responses of a turn, or a refusal, are in the kernel at last.
+    private void AfterOutputDrained(HttpExchange exchange)
     {
-        HttpExchange exchange = _exchange!;
-        if (exchange.IsFinished)
+        if (!exchange.KeepAlive)
         {
-            FinishOnLoop();
+            CloseAfterResponse(linger: true); // a refusal
             return;
         }
 
-        if (_state == SessionState.Flushing)
-        {
-            if (!exchange.KeepAlive)
-            {
-                CloseAfterResponse(linger: true); // a refusal
-                return;
-            }
-
-            _state = SessionState.Idle;
-            Advance();
-        }
+        _state = SessionState.Idle;
+        Advance();
     }
 
     // ---- Sending ----------------------------------------------------------------------------------------------------
@@ -785,28 +868,30 @@ internal sealed class Http1Session : IConnectionHandler
 
     private void WatchExchange(long nowMs)
     {
-        if ((Signals & SessionSignals.Running) == 0)
+        if (!TryEnterExchange(SessionSignals.None, out SessionSignals before))
         {
-            // Finished on another thread: this is the idle timer's first look.
-            _state = SessionState.Idle;
-            ReleaseIdleMemory();
-            Connection.SetDeadline(nowMs + Settings.KeepAliveTimeoutMs);
-            return;
-        }
-
-        HttpExchange exchange = _exchange!;
-        if (exchange.IsFinished)
-        {
-            if (exchange.Output.CheckRate(nowMs))
+            if ((before & SessionSignals.Running) == 0)
             {
-                FinishOnLoop();
-                return;
+                // Ended on another thread, which set the keep-alive deadline that has come now.
+                _state = SessionState.Idle;
+                OnDeadline(nowMs);
             }
 
-            Watch();
             return;
         }
 
+        HttpExchange exchange = _exchange;
+        WatchRunning(exchange, nowMs);
+        bool finished = exchange.IsFinished;
+        LeaveExchange();
+        if (finished)
+        {
+            FinishOnLoop();
+        }
+    }
+
+    private void WatchRunning(HttpExchange exchange, long nowMs)
+    {
         exchange.Output.StopDeferring();
         exchange.Output.CheckRate(nowMs);
         if (exchange.RequestBody.IsTooSlow(nowMs) && TryClaimBodyWait())
@@ -820,7 +905,7 @@ internal sealed class Http1Session : IConnectionHandler
             exchange.SignalRequestAborted();
         }
 
-        bool again = exchange.RequestBody.MayWaitForPeer || exchange.Output.IsBlocked || _halfCloseDeadlineMs != long.MaxValue;
+        bool again = exchange.IsFinished || exchange.RequestBody.MayWaitForPeer || exchange.Output.IsBlocked || _halfCloseDeadlineMs != long.MaxValue;
         Connection.SetDeadline(again ? nowMs + WatchIntervalMs : long.MaxValue);
     }
 
@@ -837,13 +922,11 @@ internal sealed class Http1Session : IConnectionHandler
     // The client will send nothing more. Its response is still due; an application that waits for the client to go away is told after a grace.
     private void OnPeerHalfClosed()
     {
-        HttpExchange exchange = _exchange!;
         if (Settings.AbortHalfClosedClients)
         {
             EndReason ??= ConnectionErrors.ConnectionReset;
-            Signal(SessionSignals.Reset);
             Connection.Abort();
-            exchange.OnConnectionLost();
+            TellConnectionLost(SessionSignals.Reset);
             return;
         }
 

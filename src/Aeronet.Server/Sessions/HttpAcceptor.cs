@@ -8,7 +8,7 @@ namespace Aeronet.Server.Sessions;
 internal sealed class HttpAcceptor : IConnectionAcceptor
 {
     private readonly ServerEndpoint _endpoint;
-    private readonly ExchangePool[] _pools; // one per loop: touched by its thread only
+    private readonly ExchangePool[] _pools; // one per loop
 
     public HttpAcceptor(ServerSettings settings, ServerEndpoint endpoint, ExchangePool[] pools)
     {

@@ -10,6 +10,9 @@ namespace Aeronet.Server.Sessions;
 ///   Running set ................. the exchange receives (whichever thread the application is on)
 ///   Running and BodyWaiting ..... the exchange sleeps; whoever clears BodyWaiting owns the receive side next
 /// </code>
+/// and who may touch the exchange while it runs on another thread: the loop sets LoopInside for the time it does, the exchange sets
+/// Finishing when it has ended. Whoever sets its bit second gives way: the loop leaves the exchange alone (it is as good as gone), the
+/// exchange leaves its end to the loop.
 /// Readable is set by the loop on every edge and cleared right before a receive, so that no edge is lost between a
 /// would-block and the wait that follows it.
 /// </remarks>
@@ -38,4 +41,10 @@ internal enum SessionSignals
 
     /// <summary>The server's patience is over. Never cleared.</summary>
     Aborting = 64,
+
+    /// <summary>The loop is calling into an exchange that runs elsewhere.</summary>
+    LoopInside = 128,
+
+    /// <summary>An exchange that ran elsewhere has ended and takes itself apart.</summary>
+    Finishing = 256,
 }

@@ -67,6 +67,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
         internal const int Registered = 1;
         internal const int Out = 2; // EPOLLOUT belongs to the interest, for good
         internal const int WantsWritable = 4;
+        internal const int CloseRequested = 8; // no interest of epoll's: it shares the word because every word is paid ten thousand times
     }
 
     // What RunPosted has to do; the connection stands in the loop's queue exactly while one of these is set.
@@ -94,7 +95,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
 
     public override object? FindFeature(Type key) => _features is null && !ConnectionFeatures.IsBuiltIn(key) ? null : Features[key];
 
-    public override bool IsCloseRequested => (Volatile.Read(ref _posted) & Posted.Drain) != 0;
+    public override bool IsCloseRequested => (Volatile.Read(ref _interest) & Interest.CloseRequested) != 0;
 
     public override long DeadlineMs => Volatile.Read(ref _timer.DeadlineMs);
 
@@ -292,7 +293,11 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
     }
 
     /// <summary>The server or the application asks to finish. Any thread, also after the end.</summary>
-    internal void PostDrain() => PostFlag(Posted.Drain);
+    internal void PostDrain()
+    {
+        Interlocked.Or(ref _interest, Interest.CloseRequested); // seen by the response that is being made, before the loop comes round
+        PostFlag(Posted.Drain);
+    }
 
     /// <summary>The server or the application asks to abort. Any thread, also after the end.</summary>
     internal void PostAbort() => PostFlag(Posted.Abort);

@@ -41,15 +41,9 @@ public sealed partial class ProgramTests(ITestOutputHelper output)
         Assert.Contains("Content-Type: application/json", head, StringComparison.Ordinal);
     }
 
-    [Theory, BothServers]
+    [Theory, AeronetOnly]
     public async Task Wrk_drives_512_connections_for_10_seconds_without_an_error(ServerKind server)
     {
-        if (server == ServerKind.Kestrel)
-        {
-            // The oracle is not under load test here.
-            return;
-        }
-
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context => context.Response.WriteAsync("hello")), quiet: true);
         string? report = await RunAsync("wrk", $"-t1 -c512 -d10s --timeout 10s {host.Url}");
         if (report is null)

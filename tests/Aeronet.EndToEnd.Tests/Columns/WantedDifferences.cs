@@ -83,9 +83,6 @@ internal static class WantedDifferences
     public static readonly WantedDifference<bool> PipelinedRequestAfterAbort = new(
         "abort-pipelined", true, false, "An aborted connection serves nothing more; Kestrel repaired this in 10.0.14 only.");
 
-    public static readonly WantedDifference<bool> PeerBytesAreEscapedInLogs = new(
-        "log-escape", false, true, "Raw peer bytes in a log line are an injection; Kestrel escapes most of them, not a Host value.");
-
     public static readonly WantedDifference<int> UserinfoInTarget = new(
         "userinfo", 200, 400, "RFC 9110 4.2.4: userinfo from an untrusted source is to be treated as an error.");
 

@@ -36,18 +36,14 @@ public sealed class LoggingTests
     }
 
     [Theory]
-    [BothServers("GE\u001b[31mT / HTTP/1.1\r\nHost: a\r\n\r\n")]
-    [BothServers("GET /\u0007 HTTP/1.1\r\nHost: a b\u001b[0m\r\n\r\n")]
-    [BothServers("GET / HTTP/1.1\r\nHost: a\r\nF\u0001oo\u0002: x\r\n\r\n")]
-    [BothServers("\u0000\u0001\u0002\u007f\u00ff\r\n\r\n")]
+    [AeronetOnly("GE\u001b[31mT / HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [AeronetOnly("GET /\u0007 HTTP/1.1\r\nHost: a b\u001b[0m\r\n\r\n")]
+    [AeronetOnly("GET / HTTP/1.1\r\nHost: a\r\nF\u0001oo\u0002: x\r\n\r\n")]
+    [AeronetOnly("\u0000\u0001\u0002\u007f\u00ff\r\n\r\n")]
     [Trait("Defect", "PARSE-12")]
     public async Task Bytes_of_the_peer_are_escaped_in_what_the_server_logs(ServerKind server, string request)
     {
-        if (!WantedDifferences.PeerBytesAreEscapedInLogs.On(server))
-        {
-            return;
-        }
-
+        // Kestrel escapes most of them, but not a Host value.
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(_ => Task.CompletedTask));
         await using RawClient client = await host.ConnectAsync();
         await client.SendAsync(request);
@@ -94,7 +90,6 @@ public sealed class LoggingTests
     [Trait("Feature", "B129")]
     public async Task Hosting_starts_an_activity_per_request(ServerKind server)
     {
-        using var stopped = new System.Threading.SemaphoreSlim(0);
         Activity? seen = null;
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context =>
         {

@@ -12,7 +12,7 @@ public sealed class ServerLogTests
 {
     /// <summary>Ids are an API: dashboards and alerts name them. Those below 3000 are Kestrel's.</summary>
     [Theory]
-    [InlineData(typeof(GeneralLog), "13:ApplicationError 18:ConnectionHeadResponseBodyWrite 23:ApplicationNeverCompleted 25:RequestBodyStart 26:RequestBodyDone 32:RequestBodyNotEntirelyRead 33:RequestBodyDrainTimedOut 41:InvalidResponseHeaderRemoved 64:Http2DisabledWithHttp1AndNoTls 65:Http3DisabledWithHttp1AndNoTls 66:RequestAborted")]
+    [InlineData(typeof(GeneralLog), "13:ApplicationError 18:ConnectionHeadResponseBodyWrite 25:RequestBodyStart 26:RequestBodyDone 32:RequestBodyNotEntirelyRead 33:RequestBodyDrainTimedOut 41:InvalidResponseHeaderRemoved 64:Http2DisabledWithHttp1AndNoTls 65:Http3DisabledWithHttp1AndNoTls 66:RequestAborted")]
     [InlineData(typeof(ConnectionLog), "1:ConnectionStart 2:ConnectionStop 9:ConnectionKeepAlive 10:ConnectionDisconnect 16:NotAllConnectionsClosedGracefully 21:NotAllConnectionsAborted 24:ConnectionRejected 34:ApplicationAbortedConnection 39:ConnectionAccepted")]
     [InlineData(typeof(BadRequestLog), "17:ConnectionBadRequest 20:RequestProcessingError 27:RequestBodyMinimumDataRateNotSatisfied 28:ResponseMinimumDataRateNotSatisfied 54:PossibleInvalidHttpVersionDetected")]
     public void Events_that_Kestrel_has_carry_its_ids_and_names(Type log, string expected)

@@ -146,7 +146,7 @@ public sealed class AeronetServerOptionsSetupTests
         });
         builder.Services.AddSingleton<IConnectionListenerFactory, ForeignTransport>();
         builder.WebHost.UseAeronet();
-        List<string> unused = builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.UnusedTransportSettings;
+        List<string> unused = builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.SettingsWithoutEffect;
         Assert.Equal(
             ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket", $"IConnectionListenerFactory {typeof(ForeignTransport).FullName}"],
             unused);

@@ -20,7 +20,6 @@ public sealed class ServerSettingsTests
         Assert.Equal(32768, settings.Http1Limits.HeadersTotalSizeMax);
         Assert.Equal(100, settings.Http1Limits.HeaderCountMax);
         Assert.Equal(30_000_000, settings.MaxRequestBodySize);
-        Assert.Equal(1024 * 1024, settings.MaxRequestBufferSize);
         Assert.Equal(64 * 1024, settings.MaxResponseBufferSize);
         Assert.Equal(130_000, settings.KeepAliveTimeoutMs);
         Assert.Equal(30_000, settings.RequestHeadersTimeoutMs);

@@ -93,6 +93,57 @@ public sealed partial class Http1SessionTests
     }
 
     [Fact]
+    public void A_pipelined_batch_on_the_thread_pool_is_one_work_item_and_one_send()
+    {
+        ScriptedServer server = new(HelloAsync, null, options => options.ApplicationMode = ApplicationMode.ThreadPool);
+        ScriptedConnection connection = server.Connect();
+
+        connection.Arrive(string.Concat(Enumerable.Repeat(Get, 16)));
+        SettleUntil(server, () => Regex.Count(connection.Sent, "Hello, World!") == 16);
+
+        Assert.Equal(1, connection.SendCalls);
+        connection.ClearSent();
+        connection.Arrive(Get + "GET / H");
+        SettleUntil(server, () => Regex.Count(connection.Sent, "Hello, World!") == 1);
+        connection.Arrive("TTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\n");
+        SettleUntil(server, () => connection.Sent.Contains("HTTP/1.1 400 ", StringComparison.Ordinal));
+        Assert.Equal(2, Regex.Count(connection.Sent, "Hello, World!"));
+    }
+
+    [Fact]
+    public void A_connection_that_went_idle_on_another_thread_holds_nothing()
+    {
+        ScriptedServer server = new(HelloAsync, kestrel => kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(10), options => options.ApplicationMode = ApplicationMode.ThreadPool);
+        ScriptedConnection connection = server.Connect();
+
+        connection.Arrive(Get);
+        SettleUntil(server, () => connection.Sent.Length > 0 && server.Loop.Blocks.RentedCount == 0 && connection.DeadlineMs == server.Loop.ClockMs + 10_000);
+
+        connection.Arrive(Get); // and serves on
+        SettleUntil(server, () => Regex.Count(connection.Sent, "Hello, World!") == 2 && connection.DeadlineMs == server.Loop.ClockMs + 10_000);
+        connection.Advance(10_000);
+        Assert.True(connection.IsClosed);
+    }
+
+    [Fact]
+    public void A_read_that_the_application_left_behind_ends_with_its_request()
+    {
+        Task<int>? leftBehind = null;
+        ScriptedServer server = new(features =>
+        {
+            leftBehind = features.GetRequiredFeature<IHttpRequestFeature>().Body.ReadAsync(new byte[10]).AsTask();
+            return HelloAsync(features);
+        });
+        ScriptedConnection connection = server.Connect();
+
+        connection.Arrive("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+        SettleUntil(server, () => leftBehind!.IsCompleted);
+
+        Assert.IsType<InvalidOperationException>(leftBehind!.Exception!.InnerException);
+        Assert.Contains("Connection: close\r\n", connection.Sent, StringComparison.Ordinal);
+    }
+
+    [Fact]
     [Trait("Defect", "LOOP-1")]
     public void A_batch_beyond_the_budget_of_a_turn_is_served_to_its_end_without_another_edge()
     {
