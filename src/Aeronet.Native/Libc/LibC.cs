@@ -40,7 +40,16 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial int setsockopt(int sockfd, int level, int optname, void* optval, uint optlen);
     [LibraryImport(Name)] internal static partial nint recv(int sockfd, void* buf, nuint len, int flags);
     [LibraryImport(Name)] internal static partial nint send(int sockfd, void* buf, nuint len, int flags);
+    [LibraryImport(Name)] internal static partial int poll(PollDescriptor* fds, nuint nfds, int timeout);
     [LibraryImport(Name)] internal static partial nint sendmsg(int sockfd, MessageHeader* msg, int flags);
+
+    /// <summary><c>struct pollfd</c></summary>
+    internal struct PollDescriptor
+    {
+        internal int Descriptor;
+        internal short Events;
+        internal short ReturnedEvents;
+    }
 
     /// <summary><c>struct iovec</c></summary>
     internal struct IoVector

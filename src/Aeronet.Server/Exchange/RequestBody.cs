@@ -172,9 +172,28 @@ internal sealed class RequestBody : IValueTaskSource<int>
                 throw _failure;
             }
 
+            if (Session.Connection.Loop.IsCurrent)
+            {
+                ReadBlockingOnLoop();
+                continue;
+            }
+
             // A zero-byte wait: completes when something has arrived, whichever thread the loop is on.
             ValueTask<int> wait = WaitAsync(Memory<byte>.Empty, CancellationToken.None);
             wait.AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    // The loop cannot wake its own thread: wait for the socket itself, with the minimum rate as the limit of what a slow client can hold up.
+    private void ReadBlockingOnLoop()
+    {
+        Volatile.Write(ref _waitSinceMs, Session.Connection.Loop.ReadClockMs());
+        bool ready = Session.BlockUntilReadable();
+        bool tooSlow = !ready && IsTooSlow(Session.Connection.Loop.ReadClockMs());
+        StopRateClock();
+        if (tooSlow)
+        {
+            ReportTooSlow();
         }
     }
 
@@ -240,11 +259,17 @@ internal sealed class RequestBody : IValueTaskSource<int>
 
     public void FailTooSlow()
     {
+        ReportTooSlow();
+        EndWait(-1);
+    }
+
+    private void ReportTooSlow()
+    {
         Debug.Assert(_exchange.MinRequestBodyDataRate is not null);
         Session.EndReason ??= ConnectionErrors.MinRequestBodyDataRate;
         _exchange.Settings.Log.BadRequests.RequestBodyMinimumDataRateNotSatisfied(Session.Connection, _exchange.TraceIdentifier, _exchange.MinRequestBodyDataRate.BytesPerSecond);
         _exchange.DisableKeepAlive();
-        FailWait(_exchange.Reject(Refusals.RequestBodyTimeout(_bytesRead)));
+        _failure ??= _exchange.Reject(Refusals.RequestBodyTimeout(_exchange.Head.Length + _bytesRead));
     }
 
     // ---- Reading ------------------------------------------------------------------------------------------------

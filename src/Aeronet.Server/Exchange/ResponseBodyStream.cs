@@ -91,7 +91,7 @@ internal sealed class ResponseBodyStream : Stream
         }
         else
         {
-            flush.AsTask().GetAwaiter().GetResult();
+            _exchange.Output.BlockUntilFlushed(flush);
         }
     }
 

@@ -261,6 +261,27 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
     }
 
+    /// <summary>Blocks until a flush that waits has been sent: synchronous writes. On the loop's own thread, which nobody could wake, it waits for the socket itself.</summary>
+    public void BlockUntilFlushed(ValueTask<FlushResult> flush)
+    {
+        if (!flush.IsCompleted && Session.Connection.Loop.IsCurrent)
+        {
+            while (!flush.IsCompleted)
+            {
+                if (Session.Connection.WaitUntilReady(toSend: true, 1000))
+                {
+                    OnWritable();
+                }
+                else
+                {
+                    CheckRate(Session.Connection.Loop.ReadClockMs());
+                }
+            }
+        }
+
+        flush.AsTask().GetAwaiter().GetResult();
+    }
+
     public void CancelPendingFlush()
     {
         lock (_gate)

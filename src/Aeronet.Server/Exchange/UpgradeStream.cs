@@ -62,7 +62,7 @@ internal sealed class UpgradeStream : Stream
     {
         CheckSynchronous();
         _exchange.Output.Buffer(buffer);
-        _exchange.Output.FlushAsync(CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        _exchange.Output.BlockUntilFlushed(_exchange.Output.FlushAsync(CancellationToken.None));
     }
 
     public override void Write(byte[] buffer, int offset, int count)

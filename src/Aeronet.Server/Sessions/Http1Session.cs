@@ -955,6 +955,19 @@ internal sealed class Http1Session : IConnectionHandler
         return !TryClaimBodyWait();
     }
 
+    /// <summary>Blocks until something can be received, a second at most: synchronous reads on the loop's own thread, which can wait for no edge. Receive owner only.</summary>
+    public bool BlockUntilReadable()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        if (!Connection.WaitUntilReady(toSend: false, WatchIntervalMs))
+        {
+            return false;
+        }
+
+        Signal(SessionSignals.Readable); // the edge is still in epoll's queue; the receive need not wait for it
+        return true;
+    }
+
     /// <summary>Ends the application's wait: true for exactly one caller.</summary>
     public bool TryClaimBodyWait() => (Clear(SessionSignals.BodyWaiting) & SessionSignals.BodyWaiting) != 0;
 

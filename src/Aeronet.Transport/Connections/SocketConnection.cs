@@ -153,6 +153,13 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
         return AfterSend(_loop.Kernel.Send(_fd, segments));
     }
 
+    public override bool WaitUntilReady(bool toSend, int timeoutMs)
+    {
+        Debug.Assert(_fd >= 0);
+        SysResult result = _loop.Kernel.WaitReady(_fd, toSend, timeoutMs);
+        return !result.IsOk || result.Value > 0; // a failed poll: the transfer that follows tells why
+    }
+
     public override void NotifyWhenWritable()
     {
         Debug.Assert(_fd >= 0);

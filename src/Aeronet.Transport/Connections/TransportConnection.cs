@@ -45,6 +45,9 @@ internal abstract class TransportConnection
     /// <summary>Sends the segments in one call (at most 64 of them are looked at), as much as the socket takes. Send owner only.</summary>
     public abstract IoResult Send(ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
+    /// <summary>Blocks the calling thread until the connection can receive (send), has failed, or the time is over (false). For synchronous I/O of an application on the loop's own thread, which nobody else could wake. Owner of that side only.</summary>
+    public abstract bool WaitUntilReady(bool toSend, int timeoutMs);
+
     /// <summary>After a send that would block: <see cref="IConnectionHandler.OnWritable"/> is called once the socket takes bytes again. Any thread.</summary>
     /// <remarks>Also called when the socket became writable before this call: no edge is lost.</remarks>
     public abstract void NotifyWhenWritable();

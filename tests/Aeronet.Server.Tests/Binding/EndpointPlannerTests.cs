@@ -71,6 +71,7 @@ public sealed class EndpointPlannerTests : IDisposable
     }
 
     [Fact]
+    [Trait("Defect", "HOST-39"), Trait("Defect", "HOST-41")]
     public void Everything_that_cannot_be_served_is_named_at_once()
     {
         InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static kestrel =>

@@ -71,6 +71,7 @@ public sealed class ReloadTests
     }
 
     [Fact]
+    [Trait("Defect", "HOST-34")]
     public async Task An_https_endpoint_in_a_changed_configuration_leaves_everything_as_it_was()
     {
         ConfigurationManager? configuration = null;

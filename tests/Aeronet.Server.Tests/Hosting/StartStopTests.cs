@@ -44,6 +44,7 @@ public sealed class StartStopTests
     }
 
     [Fact]
+    [Trait("Feature", "B20")]
     public async Task A_second_start_is_refused()
     {
         await using var host = new ServerHost(urls: AnyPort);
@@ -79,6 +80,7 @@ public sealed class StartStopTests
     }
 
     [Fact]
+    [Trait("Feature", "B21"), Trait("Feature", "B94"), Trait("Feature", "B106"), Trait("Feature", "C1")]
     public async Task A_restart_keeps_the_dynamic_port_and_serves()
     {
         await using var host = new ServerHost(urls: AnyPort);
@@ -209,6 +211,7 @@ public sealed class StartStopTests
     }
 
     [Fact]
+    [Trait("Feature", "C27b"), Trait("Defect", "HOST-37")]
     public async Task A_unix_socket_answers_and_its_file_is_gone_after_the_stop()
     {
         string path = Path.Combine(Path.GetTempPath(), $"aeronet-{Guid.NewGuid():N}.sock");
@@ -240,6 +243,7 @@ public sealed class StartStopTests
     }
 
     [Fact]
+    [Trait("Feature", "B22"), Trait("Feature", "B74b")]
     public async Task Running_requests_finish_when_the_server_stops()
     {
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -242,6 +242,27 @@ internal sealed class ScriptedConnection : TransportConnection
         return Send(all.ToArray());
     }
 
+    /// <summary>What the peer does while the server's thread is blocked in <see cref="WaitUntilReady"/>; called once per wait.</summary>
+    public Action? WhileBlocked { get; set; }
+
+    public override bool WaitUntilReady(bool toSend, int timeoutMs)
+    {
+        WhileBlocked?.Invoke();
+        lock (_incoming)
+        {
+            return toSend ? SendRoom > 0 : _incoming.Count > 0 || PeerHasClosed || IsAborted;
+        }
+    }
+
+    /// <summary>Bytes arrive while the loop cannot look: no announcement.</summary>
+    public void ArriveUnannounced(string bytes)
+    {
+        lock (_incoming)
+        {
+            _incoming.Enqueue(Encoding.Latin1.GetBytes(bytes));
+        }
+    }
+
     public override void NotifyWhenWritable() => _wantsWritable = true;
 
     public override void RequeueReadable() => _requeued = true;
