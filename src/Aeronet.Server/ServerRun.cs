@@ -90,7 +90,7 @@ internal sealed class ServerRun
         EventLoopGroup group = EventLoopGroup.Start(options.Transport, services.LoggerFactory, services.MeterFactory);
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
         var binder = new EndpointBinder(group, endpoint => new HttpAcceptor(settings, endpoint, pools), addresses, settings);
-        addresses.Clear();
+        addresses.BeginRun();
         try
         {
             foreach (EndpointRequest request in requests)
@@ -103,11 +103,7 @@ internal sealed class ServerRun
             await binder.RollBackAsync().ConfigureAwait(false);
             group.Abort(); // A client may have connected to an endpoint that was bound before the failure.
             await group.StopAsync(s_abortGrace).ConfigureAwait(false);
-            addresses.Clear();
-            foreach (string address in asked)
-            {
-                addresses.Add(address);
-            }
+            addresses.EndRun(asked);
             throw;
         }
 
@@ -142,6 +138,7 @@ internal sealed class ServerRun
         _services.Log.General.ServerStopping(_group.ConnectionCount);
         LastRequests = _binder.Requests;
         LastAddresses = _addresses.ToArray();
+        _addresses.EndRun();
         await _binder.UnbindAllAsync().ConfigureAwait(false);
         _group.Drain();
 

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -20,6 +21,8 @@ namespace Aeronet.Testing;
 public class AeronetWebApplicationFactory<TEntryPoint> : WebApplicationFactory<TEntryPoint>
     where TEntryPoint : class
 {
+    private readonly int _port;
+
     /// <summary>A factory whose server gets a free port.</summary>
     public AeronetWebApplicationFactory()
         : this(port: 0)
@@ -34,6 +37,7 @@ public class AeronetWebApplicationFactory<TEntryPoint> : WebApplicationFactory<T
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, 65_535);
         // The base class knows two modes, its in-memory server and "a real one, which is Kestrel". The second is right but for the server itself: CreateHost replaces that.
         UseKestrel(port);
+        _port = port;
     }
 
     /// <summary>Where the server listens, e.g. <c>http://127.0.0.1:43210/</c>. Starts the server if needed.</summary>
@@ -57,6 +61,8 @@ public class AeronetWebApplicationFactory<TEntryPoint> : WebApplicationFactory<T
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.ConfigureServices(static services => services.AddAeronetServer());
+        // The base class sets the port while the application's own thread is starting the server already; as the host's configuration it cannot come too late.
+        builder.ConfigureHostConfiguration(configuration => configuration.AddInMemoryCollection([new(WebHostDefaults.ServerUrlsKey, $"http://127.0.0.1:{_port}"), new(WebHostDefaults.PreferHostingUrlsKey, "true")]));
         return base.CreateHost(builder);
     }
 }

@@ -27,12 +27,12 @@ internal sealed class EndpointBinder
 
     private readonly EventLoopGroup _group;
     private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
-    private readonly ICollection<string> _addresses;
+    private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
-    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ICollection<string> addresses, ServerSettings settings)
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ServerAddresses addresses, ServerSettings settings)
     {
         _group = group;
         _acceptorOf = acceptorOf;
@@ -66,7 +66,7 @@ internal sealed class EndpointBinder
         }
         WarnOfUnusedProtocols(request);
         string address = ListenAddress.Display(request.EndPoint, request.LocalhostName);
-        _addresses.Add(address);
+        _addresses.Publish(address);
         _entries.Add(new Entry(request, listeners, address));
     }
 
@@ -79,7 +79,7 @@ internal sealed class EndpointBinder
         await UnbindAllAsync().ConfigureAwait(false);
         foreach (Entry entry in _entries)
         {
-            _addresses.Remove(entry.Address);
+            _addresses.Withdraw(entry.Address);
         }
         _entries.Clear();
     }
@@ -129,7 +129,7 @@ internal sealed class EndpointBinder
         foreach (Entry entry in removed)
         {
             _entries.Remove(entry);
-            _addresses.Remove(entry.Address);
+            _addresses.Withdraw(entry.Address);
         }
         await Task.WhenAll(removed.SelectMany(static entry => entry.Listeners).Select(EndAsync)).ConfigureAwait(false);
         if (started.Count > 0 || removed.Count > 0)

@@ -7,10 +7,15 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 namespace Aeronet.Server.Binding;
 
 /// <summary>The addresses to listen on before the start, and the bound ones after it. Any thread.</summary>
+/// <remarks>
+/// While the server runs the list tells what is bound, and changes from outside have no effect (<see cref="IsReadOnly"/> says so). A test host's
+/// factory changes it while the application's own thread is starting the server: without this it would replace bound addresses by its port 0.
+/// </remarks>
 internal sealed class ServerAddresses : IServerAddressesFeature, ICollection<string>
 {
     private readonly Lock _lock = new();
     private readonly List<string> _items = [];
+    private bool _isRunning; // under the lock
 
     public ICollection<string> Addresses => this;
 
@@ -27,13 +32,67 @@ internal sealed class ServerAddresses : IServerAddressesFeature, ICollection<str
         }
     }
 
-    public bool IsReadOnly => false;
+    public bool IsReadOnly
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isRunning;
+            }
+        }
+    }
+
+    /// <summary>A run begins: the list, empty, is the server's.</summary>
+    public void BeginRun()
+    {
+        lock (_lock)
+        {
+            _items.Clear();
+            _isRunning = true;
+        }
+    }
+
+    /// <summary>The run has ended: the list is everybody's again, with what is given or, without it, what was bound last.</summary>
+    public void EndRun(string[]? restored = null)
+    {
+        lock (_lock)
+        {
+            _isRunning = false;
+            if (restored is not null)
+            {
+                _items.Clear();
+                _items.AddRange(restored);
+            }
+        }
+    }
+
+    /// <summary>An address is bound.</summary>
+    public void Publish(string address)
+    {
+        lock (_lock)
+        {
+            _items.Add(address);
+        }
+    }
+
+    /// <summary>An address is no longer bound.</summary>
+    public void Withdraw(string address)
+    {
+        lock (_lock)
+        {
+            _items.Remove(address);
+        }
+    }
 
     public void Add(string item)
     {
         lock (_lock)
         {
-            _items.Add(item);
+            if (!_isRunning)
+            {
+                _items.Add(item);
+            }
         }
     }
 
@@ -41,7 +100,10 @@ internal sealed class ServerAddresses : IServerAddressesFeature, ICollection<str
     {
         lock (_lock)
         {
-            _items.Clear();
+            if (!_isRunning)
+            {
+                _items.Clear();
+            }
         }
     }
 
@@ -65,7 +127,7 @@ internal sealed class ServerAddresses : IServerAddressesFeature, ICollection<str
     {
         lock (_lock)
         {
-            return _items.Remove(item);
+            return !_isRunning && _items.Remove(item);
         }
     }
 

@@ -16,6 +16,9 @@ internal static class ResponseHead
     /// <summary>Whether a response with this status to anything but HEAD carries content.</summary>
     public static bool StatusAllowsContent(int status) => status >= 200 && status is not (204 or 205 or 304);
 
+    /// <summary>RFC 9110 section 6.5.1: trailers only to a client that said that it takes them, or where the response's head has announced them.</summary>
+    public static bool PeerExpectsTrailers(HttpExchange exchange) => exchange.Head.AcceptsTrailers || exchange.ResponseFields.HasTrailer;
+
     /// <summary>Writes the head into <paramref name="wire"/>.</summary>
     /// <param name="exchange">The exchange; its keep-alive decision is final afterwards.</param>
     /// <param name="wire">Where the bytes go.</param>
@@ -30,7 +33,7 @@ internal static class ResponseHead
         bool isHead = exchange.IsHeadRequest;
         bool allowsContent = !isHead && StatusAllowsContent(status);
         bool sendsTrailers = allowsContent && !exchange.IsHttp10 && !fields.HasTransferEncoding
-            && (fields.HasTrailer || (exchange.Head.AcceptsTrailers && trailers is { Count: > 0 }));
+            && PeerExpectsTrailers(exchange) && (fields.HasTrailer || trailers is { Count: > 0 });
 
         ResponseFraming framing;
         long? length = fields.ContentLength;

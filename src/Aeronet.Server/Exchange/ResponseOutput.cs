@@ -642,6 +642,12 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private void WriteLastChunk()
     {
         ResponseTrailers? trailers = _exchange.ResponseTrailersIfAny;
+        if (trailers is { Count: > 0 } && !ResponseHead.PeerExpectsTrailers(_exchange))
+        {
+            _exchange.OnTrailersDropped(trailers);
+            trailers = null;
+        }
+
         if (trailers is null || trailers.Count == 0)
         {
             _wire.Write(Blocks, ChunkedWriter.End);

@@ -136,12 +136,35 @@ public sealed class ConnectionRuleTests
             {
                 await context.Response.WriteAsync($"{i},");
                 await context.Response.Body.FlushAsync();
-                context.Response.AppendTrailer($"X-Trailer-{i}", new string('v', i));
+                context.Response.AppendTrailer($"X-Trailer-{i}", new string('v', i + 1));
             }
         });
         RawResponse response = await host.ExchangeAsync("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n");
         Assert.Equal(500, response.Text.Count(static c => c == ','));
-        Assert.Equal(Enumerable.Range(0, 500).Select(static i => $"X-Trailer-{i}: {new string('v', i)}"), response.Trailers.Select(static field => $"{field.Key}: {field.Value}"));
+        Assert.Equal(Enumerable.Range(0, 500).Select(static i => $"X-Trailer-{i}: {new string('v', i + 1)}"), response.Trailers.Select(static field => $"{field.Key}: {field.Value}"));
+    }
+
+    [Fact]
+    [Trait("Feature", "R1.6"), Trait("Rfc", "9110 6.5.1")]
+    public async Task A_client_that_did_not_ask_for_trailers_gets_none_although_the_response_is_chunked()
+    {
+        await using AppHost host = await StartAsync(static async context =>
+        {
+            await context.Response.StartAsync();
+            await context.Response.WriteAsync("body");
+            await context.Response.Body.FlushAsync();
+            await Task.Yield();
+            context.Response.AppendTrailer("X-Unasked", "1");
+            await context.Response.WriteAsync("more");
+        });
+        await using RawClient client = await host.ConnectAsync();
+        await client.SendAsync(Get + Get);
+        for (int i = 0; i < 2; i++)
+        {
+            RawResponse response = await client.ReadResponseAsync();
+            Assert.Equal(("bodymore", BodyFraming.Chunked), (response.Text, response.Framing));
+            Assert.Empty(response.Trailers);
+        }
     }
 
     [Fact]
@@ -214,7 +237,7 @@ public sealed class ConnectionRuleTests
         await using AppHost host = await StartAsync(static async context =>
         {
             using var reader = new System.IO.StreamReader(context.Request.Body, Encoding.Latin1);
-            await context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path} {context.Request.Headers["x-y"]} {await reader.ReadToEndAsync()}");
+            await context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path.Value} {context.Request.Headers["x-y"]} {await reader.ReadToEndAsync()}");
         });
         const string Request = "POST /a%20b HTTP/1.1\r\nHost: a\r\nX-Y: z\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
         await using RawClient client = await host.ConnectAsync();
