@@ -54,6 +54,11 @@ public sealed partial class SourceRulesTests
     }
 
     [Fact]
+    [Trait("Defect", "LOOP-32")]
+    public void Calls_without_a_garbage_collector_transition_are_none()
+        => AssertNoLine(SourceTree.Src, NoTransition(), "a native call that would hold up every garbage collection if it took long");
+
+    [Fact]
     public void Only_one_file_depends_on_internals_of_other_assemblies()
     {
         string[] files = SourceTree.Files(SourceTree.Src).Where(static file => File.ReadAllText(file).Contains("UnsafeAccessor", StringComparison.Ordinal)).Select(SourceTree.Relative).ToArray();
@@ -151,6 +156,9 @@ public sealed partial class SourceRulesTests
 
     [GeneratedRegex(@"\bAppContext\.(?:TryGetSwitch|GetData)|\bEnvironment\.(?:GetEnvironmentVariable|ExpandEnvironmentVariables)")]
     private static partial Regex BackDoor();
+
+    [GeneratedRegex(@"\[SuppressGCTransition\b")]
+    private static partial Regex NoTransition();
 
     [GeneratedRegex(@"^public (?:partial )?class ", RegexOptions.Multiline)]
     private static partial Regex OpenPublicClass();

@@ -91,11 +91,11 @@ internal static class StatusLines
     // Index = status - 100; non-null for every code up to 599, so that the common path is one load.
     private static readonly byte[][] s_http11 = BuildHttp11();
 
-    /// <summary><c>HTTP/1.1 200 OK\r\n</c>, for codes 100 to 599.</summary>
+    /// <summary><c>HTTP/1.1 200 OK\r\n</c>, for codes 100 to 599; empty for those above, which no RFC knows but applications may send.</summary>
     public static ReadOnlySpan<byte> Get(int status)
     {
-        Debug.Assert(status is >= StatusMin and <= 599);
-        return s_http11[status - StatusMin];
+        Debug.Assert(status is >= StatusMin and <= StatusMax);
+        return status - StatusMin < s_http11.Length ? s_http11[status - StatusMin] : default;
     }
 
     /// <summary>Any code of three digits, either version, a reason phrase of the application's own.</summary>

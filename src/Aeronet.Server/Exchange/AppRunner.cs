@@ -119,8 +119,8 @@ internal sealed class AppRunner<TContext> : AppRunner
             catch (Exception exception)
             {
                 // A fault of the server, or of a dictionary that middleware put in place of ours: this connection ends, nothing else does.
-                Settings.Log.General.ServerFault(ConnectionId, exception);
                 AbortResponse(exception);
+                Settings.Log.General.ServerFault(ConnectionId, exception);
             }
         }
 

@@ -30,6 +30,8 @@ internal abstract partial class HttpExchange :
     IBadRequestExceptionFeature
 {
     private readonly Lock _lifetimeGate = new();
+    private readonly Lock _abortGate = new(); // taken before the output's gate, which is taken before the lifetime gate
+    private bool _begun;                      // set by Begin, cleared under the abort gate: there is a request that can be aborted
     private string? _traceIdentifier;
     private string? _connectionId; // set by the application only
     private bool _endPointsMade;
@@ -53,6 +55,9 @@ internal abstract partial class HttpExchange :
     public bool IsRequestAbortedSignalled => Volatile.Read(ref _aborted);
 
     public bool IsUpgraded => _upgraded;
+
+    /// <summary>Something of the application may still refer to this exchange (an upgrade's stream, a read it left behind): no other connection gets it.</summary>
+    public bool IsRetired { get; private set; }
 
     /// <summary>What was refused; null while nothing was.</summary>
     public Exception? BadRequestError { get; private set; }
@@ -141,17 +146,31 @@ internal abstract partial class HttpExchange :
     /// <summary>The application gives up: the client sees a reset, the connection serves nothing more.</summary>
     public void Abort()
     {
-        Settings.Log.Connections.ApplicationAborted(Session.Connection);
-        AbortResponse(new ConnectionAbortedException("The connection was aborted by the application."));
+        lock (_abortGate)
+        {
+            if (_begun)
+            {
+                Settings.Log.Connections.ApplicationAborted(Session.Connection);
+                AbortResponse(new ConnectionAbortedException("The connection was aborted by the application."));
+            }
+        }
     }
 
     /// <summary>Ends the connection because the response cannot be completed.</summary>
+    /// <remarks>Any thread, at any time: a timer of the application may fire while its request ends. What comes after the end finds nothing to abort,
+    /// neither the next request nor a descriptor that has been closed meanwhile.</remarks>
     public void AbortResponse(Exception reason)
     {
-        _applicationError ??= reason;
-        _keepAlive = false;
-        Session.AbortConnection(ConnectionErrors.AbortedByApp);
-        OnConnectionLost();
+        lock (_abortGate)
+        {
+            if (_begun)
+            {
+                _applicationError ??= reason;
+                _keepAlive = false;
+                Session.AbortConnection(ConnectionErrors.AbortedByApp);
+                OnConnectionLost();
+            }
+        }
     }
 
     // ---- Calls from other threads (loop, sender) ------------------------------------------------------------------
@@ -251,6 +270,7 @@ internal abstract partial class HttpExchange :
         }
 
         _upgraded = true;
+        IsRetired = true; // a WebSocket that was not disposed pings on, whatever became of the request
         _keepAlive = false;
         Session.OnUpgraded();
         StatusCode = StatusCodes.Status101SwitchingProtocols;

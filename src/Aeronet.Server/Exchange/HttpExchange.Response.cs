@@ -22,7 +22,7 @@ internal abstract partial class HttpExchange :
     private int _statusCode = StatusCodes.Status200OK;
     private string? _reasonPhrase;
     private bool _started;
-    private bool _responseCompleted; // CompleteAsync, or the end of the application
+    private bool _responseCompleted = true; // CompleteAsync, or the end of the application; also between requests
     private IHeaderDictionary? _replacedResponseHeaders;
     private Stack<KeyValuePair<Func<object, Task>, object>>? _onStarting;
     private Stack<KeyValuePair<Func<object, Task>, object>>? _onCompleted;
@@ -133,7 +133,7 @@ internal abstract partial class HttpExchange :
             return Task.FromCanceled(cancellationToken);
         }
 
-        if (_started)
+        if (_started || _responseCompleted)
         {
             return Task.CompletedTask;
         }
@@ -244,7 +244,7 @@ internal abstract partial class HttpExchange :
 
     public ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken)
     {
-        if (!_started)
+        if (!_started && !_responseCompleted) // after the end the output drops what comes
         {
             if (HasOnStarting)
             {
@@ -259,7 +259,7 @@ internal abstract partial class HttpExchange :
 
     public ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        if (!_started)
+        if (!_started && !_responseCompleted)
         {
             if (HasOnStarting)
             {
@@ -313,6 +313,7 @@ internal abstract partial class HttpExchange :
         if (RequestBody.AbandonWait())
         {
             _keepAlive = false;
+            IsRetired = true;
         }
     }
 
@@ -321,7 +322,7 @@ internal abstract partial class HttpExchange :
         _statusCode = StatusCodes.Status200OK;
         _reasonPhrase = null;
         _started = false;
-        _responseCompleted = false;
+        _responseCompleted = true;
         _replacedResponseHeaders = null;
         _onStarting?.Clear();
         _onCompleted?.Clear();

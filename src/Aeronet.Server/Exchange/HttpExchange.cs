@@ -100,6 +100,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     {
         Debug.Assert(_session is not null);
         Debug.Assert(Output.Length == 0);
+        Debug.Assert(!_begun);
         _session = null;
     }
 
@@ -114,11 +115,18 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         RequestBody.Begin(Head);
         Output.Begin();
         BeginRequest();
+        _responseCompleted = false;
+        Volatile.Write(ref _begun, true);
     }
 
     /// <summary>Everything of this request is forgotten; framed bytes of its response stay in the output.</summary>
     public void Reset()
     {
+        lock (_abortGate)
+        {
+            _begun = false; // an abort that comes from now on comes too late
+        }
+
         ResetFeatures();
         ResetRequest();
         ResetResponse();
@@ -298,7 +306,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         using CancellationTokenSource timeout = new(TimeSpan.FromMilliseconds(Settings.BodyDrainTimeoutMs), Settings.TimeProvider);
         try
         {
-            while (await RequestBody.ReadAsync(sink, timeout.Token).ConfigureAwait(false) > 0)
+            while (await RequestBody.DrainAsync(sink, timeout.Token).ConfigureAwait(false) > 0)
             {
                 if (Session.IsDraining)
                 {
@@ -376,6 +384,8 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     public void Refuse(in ProtocolError error)
     {
         _keepAlive = false;
+        MinResponseDataRate = Settings.MinResponseDataRate; // the exchange may not have begun, and the refusal may have to wait for the socket
+        Output.Begin();
         _requestLineRefused = error.Line == 1;
         Report(error, new AeronetBadHttpRequestException(error));
         _statusCode = error.Status;

@@ -29,6 +29,10 @@ internal sealed class RequestBody : IValueTaskSource<int>
     private ManualResetValueTaskSourceCore<int> _wait = new() { RunContinuationsAsynchronously = true }; // completed on the loop: application code must not run there unasked
     private Memory<byte> _waitInto; // Valid while waiting.
     private CancellationTokenRegistration _waitCancellation;
+    private int _waitsBegun;   // By the reader.
+    private int _waitsEnded;   // By whoever completed the wait, as its last act: behind _waitsBegun while somebody may still touch _wait.
+    private int _reading;      // Interlocked, 1 while a read runs or waits: two at once would share the session's input.
+    private bool _closed = true; // Between requests and once the application has ended: what it left behind may not read any more.
 
     private BodyKind _kind;
     private bool _upgraded;
@@ -78,6 +82,7 @@ internal sealed class RequestBody : IValueTaskSource<int>
         _kind = head.Body;
         _remaining = head.Body == BodyKind.ContentLength ? head.ContentLength : 0;
         _ended = head.Body == BodyKind.None || (head.Body == BodyKind.ContentLength && head.ContentLength == 0);
+        Volatile.Write(ref _closed, false);
         if (head.Body == BodyKind.Chunked)
         {
             _chunks.Reset(head.Length);
@@ -88,6 +93,12 @@ internal sealed class RequestBody : IValueTaskSource<int>
     public void Reset()
     {
         Debug.Assert(_waitSinceMs == long.MaxValue);
+        Debug.Assert(_waitsBegun == _waitsEnded);
+        Volatile.Write(ref _closed, true);
+        // A read that nobody awaited has left its registration: its token may fire when the exchange serves another connection.
+        // Waits for a callback that runs right now.
+        _waitCancellation.Dispose();
+        _waitCancellation = default;
         _upgraded = false;
         _readStarted = false;
         _failure = null;
@@ -122,6 +133,7 @@ internal sealed class RequestBody : IValueTaskSource<int>
         return _ended;
     }
 
+    /// <summary>The application's read.</summary>
     public ValueTask<int> ReadAsync(Memory<byte> into, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested)
@@ -129,42 +141,116 @@ internal sealed class RequestBody : IValueTaskSource<int>
             return ValueTask.FromCanceled<int>(cancellation);
         }
 
-        if (!_readStarted)
+        Exception? misuse = BeginRead();
+        return misuse is null ? ReadCoreAsync(into, cancellation) : ValueTask.FromException<int>(misuse);
+    }
+
+    /// <summary>The server's own read, after <see cref="AbandonWait"/>.</summary>
+    public ValueTask<int> DrainAsync(Memory<byte> into, CancellationToken cancellation)
+    {
+        Debug.Assert(_closed);
+        Volatile.Write(ref _reading, 1);
+        return ReadCoreAsync(into, cancellation);
+    }
+
+    private ValueTask<int> ReadCoreAsync(Memory<byte> into, CancellationToken cancellation)
+    {
+        bool waits = false;
+        try
         {
-            Exception? refused = StartReading();
-            if (refused is not null)
+            if (!_readStarted)
             {
-                return ValueTask.FromException<int>(refused);
+                Exception? refused = StartReading();
+                if (refused is not null)
+                {
+                    return ValueTask.FromException<int>(refused);
+                }
+            }
+
+            int read = TryRead(into.Span);
+            if (read >= 0)
+            {
+                return new ValueTask<int>(read);
+            }
+
+            if (_failure is not null)
+            {
+                return ValueTask.FromException<int>(_failure);
+            }
+
+            waits = true;
+            return WaitAsync(into, cancellation);
+        }
+        finally
+        {
+            if (!waits)
+            {
+                EndRead();
             }
         }
+    }
 
-        int read = TryRead(into.Span);
-        if (read >= 0)
+    // Null: the caller reads, alone, until EndRead or the end of its wait.
+    private InvalidOperationException? BeginRead()
+    {
+        if (Interlocked.Exchange(ref _reading, 1) != 0)
         {
-            return new ValueTask<int>(read);
+            return new InvalidOperationException("Concurrent reads are not supported.");
         }
 
-        return _failure is not null ? ValueTask.FromException<int>(_failure) : WaitAsync(into, cancellation);
+        if (!Volatile.Read(ref _closed)) // after the exchange: AbandonWait closes first and looks for readers then
+        {
+            return null;
+        }
+
+        EndRead();
+        return new InvalidOperationException("Reading is not allowed after the request has ended.");
     }
+
+    private void EndRead() => Volatile.Write(ref _reading, 0);
 
     /// <summary>Blocking read, for applications that allow synchronous I/O.</summary>
     public int Read(Span<byte> into)
     {
-        if (!_readStarted)
+        while (true)
         {
-            Exception? refused = StartReading();
+            if (BeginRead() is { } misuse)
+            {
+                throw misuse;
+            }
+
+            if (TryReadNow(into, out int read, out ValueTask<int> wait))
+            {
+                return read;
+            }
+
+            wait.AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    // False: something may be there once the wait has ended, which also ends the read.
+    private bool TryReadNow(Span<byte> into, out int read, out ValueTask<int> wait)
+    {
+        bool waits = false;
+        wait = default;
+        try
+        {
+            Exception? refused = _readStarted ? null : StartReading();
             if (refused is not null)
             {
                 throw refused;
             }
-        }
 
-        while (true)
-        {
-            int read = TryRead(into);
+            read = TryRead(into);
+            while (read < 0 && _failure is null && Session.Connection.Loop.IsCurrent)
+            {
+                ReadBlockingOnLoop();
+                read = TryRead(into);
+            }
+
             if (read >= 0)
             {
-                return read;
+                return true;
             }
 
             if (_failure is not null)
@@ -172,15 +258,17 @@ internal sealed class RequestBody : IValueTaskSource<int>
                 throw _failure;
             }
 
-            if (Session.Connection.Loop.IsCurrent)
-            {
-                ReadBlockingOnLoop();
-                continue;
-            }
-
             // A zero-byte wait: completes when something has arrived, whichever thread the loop is on.
-            ValueTask<int> wait = WaitAsync(Memory<byte>.Empty, CancellationToken.None);
-            wait.AsTask().GetAwaiter().GetResult();
+            waits = true;
+            wait = WaitAsync(Memory<byte>.Empty, CancellationToken.None);
+            return false;
+        }
+        finally
+        {
+            if (!waits)
+            {
+                EndRead();
+            }
         }
     }
 
@@ -202,36 +290,48 @@ internal sealed class RequestBody : IValueTaskSource<int>
     /// <summary>The session claimed the wait: something can be received.</summary>
     public void OnReadable()
     {
-        do
+        try
         {
-            int read = TryRead(_waitInto.Span);
-            if (read >= 0 || _failure is not null)
+            do
             {
-                EndWait(read);
-                return;
+                int read = TryRead(_waitInto.Span);
+                if (read >= 0 || _failure is not null)
+                {
+                    EndWait(read);
+                    return;
+                }
             }
+            while (!Session.TryBeginBodyWait());
         }
-        while (!Session.TryBeginBodyWait());
+        catch (Exception exception) when (Volatile.Read(ref _waitSinceMs) != long.MaxValue)
+        {
+            // The reader's memory is gone (a custom MemoryManager), or a listener of the diagnostic event threw: the reader learns it, not the loop.
+            _exchange.DisableKeepAlive();
+            FailWait(exception);
+        }
     }
 
     /// <summary>The application has ended without awaiting its last read: ends that read before anything else touches the input. True when there was one.</summary>
     public bool AbandonWait()
     {
-        bool waited = false;
+        bool found = false;
         SpinWait spin = default;
-        while (Volatile.Read(ref _waitSinceMs) != long.MaxValue)
+        Volatile.Write(ref _closed, true);
+        Interlocked.MemoryBarrier(); // see BeginRead
+        while (Volatile.Read(ref _reading) != 0 || Volatile.Read(ref _waitsEnded) != _waitsBegun)
         {
-            waited = true;
+            found |= Volatile.Read(ref _reading) != 0; // otherwise its reader has gone on, and whoever completed it is just leaving
             if (Session.TryClaimBodyWait())
             {
                 FailWait(new InvalidOperationException("Reading is not allowed after the request has ended."));
-                break;
             }
-
-            spin.SpinOnce(); // the loop, or a cancellation, is completing it right now
+            else
+            {
+                spin.SpinOnce(); // another thread is inside a read, or the loop or a cancellation is completing one right now
+            }
         }
 
-        return waited;
+        return found;
     }
 
     /// <summary>The connection is lost. Whoever calls has claimed the wait or knows that there is none.</summary>
@@ -534,6 +634,15 @@ internal sealed class RequestBody : IValueTaskSource<int>
 
     private ValueTask<int> WaitAsync(Memory<byte> into, CancellationToken cancellation)
     {
+        SpinWait spin = default;
+        while (Volatile.Read(ref _waitsEnded) != _waitsBegun)
+        {
+            spin.SpinOnce(); // whoever completed the last wait is just leaving it
+        }
+
+        _waitsBegun++;
+        _waitCancellation.Dispose(); // of a wait that nobody awaited
+        _waitCancellation = default;
         _wait.Reset();
         _waitInto = into;
         short version = _wait.Version;
@@ -571,25 +680,31 @@ internal sealed class RequestBody : IValueTaskSource<int>
     {
         if (Session.TryClaimBodyWait())
         {
-            StopRateClock();
-            _waitInto = default;
-            _wait.SetException(new OperationCanceledException(cancellation));
+            CompleteWait(0, new OperationCanceledException(cancellation));
         }
     }
 
     private void EndWait(int read)
     {
+        Debug.Assert(read >= 0 || _failure is not null);
+        CompleteWait(read, _failure);
+    }
+
+    private void CompleteWait(int read, Exception? failure)
+    {
         StopRateClock();
         _waitInto = default;
-        if (_failure is not null)
+        EndRead(); // before the reader can go on
+        if (failure is not null)
         {
-            _wait.SetException(_failure);
+            _wait.SetException(failure);
         }
         else
         {
-            Debug.Assert(read >= 0);
             _wait.SetResult(read);
         }
+
+        Interlocked.Increment(ref _waitsEnded);
     }
 
     private void StopRateClock()

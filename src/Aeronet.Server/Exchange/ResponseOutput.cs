@@ -42,7 +42,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private bool _deferring;
     private bool _flushWanted;
     private bool _headCommitted;
-    private bool _ended;
+    private bool _ended = true;                  // the response is framed to its end; also between requests: late writes of the application are dropped
     private bool _lost;                          // the connection takes nothing any more: writes are dropped
     private bool _memoryOut;                     // the application holds memory of _pending's tail
     private ResponseFraming _framing;            // valid when _headCommitted
@@ -57,6 +57,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private bool _cancelNextFlush;
     private TaskCompletionSource<FlushResult>? _sharedWait; // further flushes while one waits
     private CancellationTokenRegistration _waitCancellation;
+    private CancellationToken _waitToken;        // of the flush that waits
 
     public ResponseOutput(HttpExchange exchange) => _exchange = exchange;
 
@@ -77,6 +78,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
     public bool IsBlocked => Volatile.Read(ref _blocked);
 
+    /// <summary>A write that the application did not await waits for the socket, perhaps with the application's memory. Asked when the response has ended: no further one can come.</summary>
+    public bool HasWaiter => Volatile.Read(ref _waiting) || _wire.HasBorrowed;
+
     public bool IsHeadCommitted => _headCommitted;
 
     public long UnflushedBytes => _unflushed;
@@ -94,18 +98,25 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     {
         Debug.Assert(_pending.IsEmpty);
         _deferring = true;
+        _ended = false;
     }
 
     /// <summary>Ready for the next request; framed bytes of this one stay.</summary>
     public void Reset()
     {
+        // A flush that nobody awaited has left its registration: its token may fire when the exchange serves another connection.
+        // Outside the gate: waits for a callback that runs right now and may want the gate.
+        _waitCancellation.Dispose();
+        _waitCancellation = default;
         lock (_gate)
         {
             Debug.Assert(!_waiting);
+            Debug.Assert(!_wire.HasBorrowed);
             _pending.Clear(Blocks);
             _flushWanted = false;
             _headCommitted = false;
-            _ended = false;
+            _ended = true;
+            _lost = false; // an abort from another thread may have come behind the last look at the connection: its signal stays set
             _memoryOut = false;
             _cancelNextFlush = false;
             _declaredLength = null;
@@ -121,7 +132,6 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         {
             DropAll();
             CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: true));
-            _lost = false;
             _deferring = false;
             _blocked = false;
             _rateDeadlineMs = long.MaxValue;
@@ -159,12 +169,18 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 ThrowNoMemory();
             }
 
-            _memoryOut = false;
             if (_lost || _ended)
             {
+                _memoryOut = false;
                 return; // the bytes stay unclaimed in the tail
             }
 
+            if (count > _pending.TailFree)
+            {
+                ThrowAdvancedTooFar(count); // behind the memory lies another connection's
+            }
+
+            _memoryOut = false;
             Account(count);
             _pending.Advance(count);
             _unflushed += count;
@@ -212,7 +228,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             CommitHead(final: false);
             if (_framing == ResponseFraming.NoContent)
             {
-                _pending.Clear(Blocks);
+                _pending.Drop(Blocks, keepTail: _memoryOut);
                 return Done();
             }
 
@@ -288,6 +304,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         {
             if (_waiting || _sharedWait is not null)
             {
+                _wire.CopyBorrowed(); // the writer goes on, and its memory with it, while the bytes still wait
                 CompleteWaiters(new FlushResult(isCanceled: true, isCompleted: false));
             }
             else
@@ -524,6 +541,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
         _wait.Reset();
         _waiting = true;
+        _waitToken = cancellation;
+        _waitCancellation.Unregister(); // of a flush that nobody awaited; not Dispose: its callback may be waiting for the gate
+        _waitCancellation = default;
         short version = _wait.Version;
         if (cancellation.CanBeCanceled)
         {
@@ -616,7 +636,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         if (_framing == ResponseFraming.NoContent)
         {
             _exchange.Settings.Log.General.HeadResponseBodyWrite(_exchange.ConnectionId, _pending.Length);
-            _pending.Clear(Blocks);
+            _pending.Drop(Blocks, keepTail: _memoryOut); // the application may be writing into it
             return;
         }
 
@@ -713,9 +733,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     {
         lock (_gate)
         {
-            if (!_waiting)
+            if (!_waiting || cancellation != _waitToken)
             {
-                return;
+                return; // sent meanwhile
             }
 
             _waiting = false;
@@ -728,6 +748,8 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
         _exchange.OnSendFailed();
     }
+
+    private static void ThrowAdvancedTooFar(int count) => throw new ArgumentOutOfRangeException(nameof(count), count, "Cannot advance past the end of the memory that GetMemory or GetSpan returned.");
 
     private static void ThrowNoMemory() => throw new InvalidOperationException("Advance was called without GetMemory or GetSpan before it.");
 

@@ -555,7 +555,23 @@ internal sealed class Http1Session : IConnectionHandler
             return false;
         }
 
+        if (exchange.Output.HasWaiter)
+        {
+            // The application has ended without awaiting a write: it ends before anything of the next request can meet it.
+            exchange.MarkFinished();
+            if (SendTurn() != SendOutcome.Drained)
+            {
+                return false; // OnWritable comes back through FinishOnLoop
+            }
+        }
+
         exchange.Reset();
+        if (IsReset)
+        {
+            Close(); // aborted by another thread until a moment ago
+            return false;
+        }
+
         Clear(SessionSignals.Running);
         _state = SessionState.Idle;
         if (exchange.Output.Length >= Settings.DeferredResponseBytesMax && SendTurn() != SendOutcome.Drained)
@@ -593,7 +609,7 @@ internal sealed class Http1Session : IConnectionHandler
     /// <returns>False when there is none: the end of the exchange is settled, and it must not be touched any more.</returns>
     public bool TryBeginNextElsewhere(HttpExchange exchange)
     {
-        if (!exchange.KeepAlive || _input.Length == 0 || IsReset || IsDraining)
+        if (!exchange.KeepAlive || _input.Length == 0 || IsReset || IsDraining || exchange.Output.HasWaiter)
         {
             FinishElsewhere(exchange);
             return false;
@@ -605,7 +621,7 @@ internal sealed class Http1Session : IConnectionHandler
             return false;
         }
 
-        if ((Signal(SessionSignals.Finishing) & SessionSignals.LoopInside) != 0)
+        if ((Signal(SessionSignals.Finishing) & (SessionSignals.LoopInside | SessionSignals.Reset)) != 0)
         {
             Clear(SessionSignals.Finishing);
             FinishElsewhere(exchange);
@@ -622,15 +638,21 @@ internal sealed class Http1Session : IConnectionHandler
             return false;
         }
 
-        if (Connection.DeadlineMs == long.MaxValue)
+        if ((Signals & SessionSignals.PeerClosed) != 0 && _halfCloseDeadlineMs == long.MaxValue && Settings.HalfCloseGraceMs != ServerSettings.NoTimeoutMs)
         {
-            Connection.SetDeadline(Connection.Loop.ReadClockMs() + exchange.Runner.FirstWatchMs);
+            _halfCloseDeadlineMs = Connection.Loop.ReadClockMs() + Settings.HalfCloseGraceMs; // an earlier request of the batch has used its grace up
         }
 
         SessionSignals before = Clear(SessionSignals.Finishing);
         if ((before & SessionSignals.Reset) != 0)
         {
             exchange.OnConnectionLost(); // the loop left that to us
+        }
+
+        // After the bit is cleared: a look that came due before was given up because of it, one that comes due now is taken.
+        if (Connection.DeadlineMs == long.MaxValue)
+        {
+            Connection.SetDeadline(Connection.Loop.ReadClockMs() + exchange.Runner.FirstWatchMs);
         }
 
         return true;
@@ -668,7 +690,8 @@ internal sealed class Http1Session : IConnectionHandler
             return;
         }
 
-        if ((Signal(SessionSignals.Finishing) & SessionSignals.LoopInside) != 0)
+        // Reset: the loop has told the exchange since we looked above, and what it left there is no state to give back.
+        if ((Signal(SessionSignals.Finishing) & (SessionSignals.LoopInside | SessionSignals.Reset)) != 0)
         {
             exchange.MarkFinished();
             Clear(SessionSignals.Finishing);
@@ -872,9 +895,12 @@ internal sealed class Http1Session : IConnectionHandler
         {
             if ((before & SessionSignals.Running) == 0)
             {
-                // Ended on another thread, which set the keep-alive deadline that has come now.
+                // Ended on another thread, which set the keep-alive deadline. That has come now, unless this was the last look that came due while the exchange ended.
                 _state = SessionState.Idle;
-                OnDeadline(nowMs);
+                if (Connection.DeadlineMs == long.MaxValue)
+                {
+                    OnDeadline(nowMs);
+                }
             }
 
             return;
@@ -906,7 +932,12 @@ internal sealed class Http1Session : IConnectionHandler
         }
 
         bool again = exchange.IsFinished || exchange.RequestBody.MayWaitForPeer || exchange.Output.IsBlocked || _halfCloseDeadlineMs != long.MaxValue;
-        Connection.SetDeadline(again ? nowMs + WatchIntervalMs : long.MaxValue);
+        if (again)
+        {
+            Connection.SetDeadline(nowMs + WatchIntervalMs);
+        }
+
+        // Otherwise there is none now, unless the application's thread has asked for a look in this moment: that one stays.
     }
 
     /// <summary>Asks for a look at the exchange within about a second. Any thread.</summary>

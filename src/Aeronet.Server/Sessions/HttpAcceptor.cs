@@ -50,7 +50,10 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
     {
         int loop = exchange.Session.Connection.Loop.Index;
         exchange.Detach();
-        _pools[loop].Return(exchange);
+        if (!exchange.IsRetired)
+        {
+            _pools[loop].Return(exchange);
+        }
     }
 
     /// <summary>The session's upgrade has taken the connection out of HTTP: it no longer counts as a connection of the endpoint.</summary>

@@ -122,7 +122,7 @@ internal sealed class SendQueue
                 Write(blocks, other.At(i).Bytes);
             }
 
-            other.DropBytes(blocks, keepTail);
+            other.Drop(blocks, keepTail);
             return;
         }
 
@@ -150,7 +150,7 @@ internal sealed class SendQueue
         if (keepTail && other._count > 0)
         {
             Write(blocks, other.At(0).Bytes);
-            other.DropBytes(blocks, keepTail: true);
+            other.Drop(blocks, keepTail: true);
         }
     }
 
@@ -250,8 +250,28 @@ internal sealed class SendQueue
         _count--;
     }
 
-    // Forgets the bytes; with keepTail the last segment stays, its written part skipped, because its owner holds memory of it.
-    private void DropBytes(BlockPool blocks, bool keepTail)
+    /// <summary>Replaces borrowed memory by copies, so that its owner may go on before the bytes are sent.</summary>
+    public void CopyBorrowed()
+    {
+        for (int i = 0; _borrowed > 0 && i < _count; i++)
+        {
+            ref Segment segment = ref At(i);
+            if (segment.Array is not null)
+            {
+                continue;
+            }
+
+            byte[] copy = ArrayPool<byte>.Shared.Rent(segment.Length);
+            segment.Borrowed.Span.CopyTo(copy);
+            segment = new Segment { Array = copy, Length = segment.Length, Limit = segment.Length };
+            _borrowed--;
+        }
+
+        Debug.Assert(_borrowed == 0);
+    }
+
+    /// <summary>Forgets the bytes; with <paramref name="keepTail"/> the last segment stays, its written part skipped, because its owner holds memory of it.</summary>
+    public void Drop(BlockPool blocks, bool keepTail)
     {
         if (!keepTail || _count == 0)
         {

@@ -479,10 +479,30 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
     private void OnHandlerFailed(Exception exception)
     {
         _loop.ReportHandlerFailure(this, exception);
-        if (!IsClosed)
+        if (IsClosed)
         {
-            Abort();
+            return;
+        }
+
+        Abort();
+        if ((_state & State.ResetDelivered) != 0)
+        {
             Close();
+            return;
+        }
+
+        // Not closed over the handler's head: another thread may be inside a call, and the descriptor's number would soon be another connection's.
+        try
+        {
+            DeliverReset();
+        }
+        catch (Exception again)
+        {
+            _loop.ReportHandlerFailure(this, again);
+            if (!IsClosed)
+            {
+                Close();
+            }
         }
     }
 

@@ -114,6 +114,7 @@ internal sealed class TimerWheel
             while (_heads[^1] is { } candidate)
             {
                 Unlink(candidate);
+                Interlocked.MemoryBarrier(); // see TrySetDeadline: it sees that the entry is out, or we see its deadline
                 if (TryExpire(candidate, nowMs))
                 {
                     timed = candidate;

@@ -23,6 +23,14 @@ public sealed class StatusLinesTests
         }
     }
 
+    [Fact]
+    public void A_code_that_no_RFC_knows_has_no_ready_line()
+    {
+        Assert.False(StatusLines.Get(599).IsEmpty);
+        Assert.True(StatusLines.Get(600).IsEmpty);
+        Assert.True(StatusLines.Get(999).IsEmpty);
+    }
+
     [Theory]
     [InlineData(false, 200, null, "HTTP/1.1 200 OK\r\n")]
     [InlineData(true, 200, null, "HTTP/1.0 200 OK\r\n")]

@@ -33,6 +33,7 @@ public sealed class ServerLogTests
     }
 
     [Fact]
+    [Trait("Feature", "B76b"), Trait("Feature", "B75e")]
     public void Categories_are_our_own()
     {
         using var factory = new RecordingLoggerFactory();

@@ -217,6 +217,73 @@ public sealed class ConnectionRuleTests
     }
 
     [Fact]
+    [Trait("Feature", "B96")]
+    public async Task The_application_may_set_what_the_engine_owns_and_the_response_says_each_thing_once()
+    {
+        await using AppHost host = await StartAsync(static async context =>
+        {
+            IHeaderDictionary headers = context.Response.Headers;
+            headers.Date = "Thu, 01 Jan 1970 00:00:00 GMT";
+            headers.ContentLength = 2;
+            headers.Connection = "close";
+            headers.Trailer = "X-Sum";
+            headers.TE = "trailers";
+            headers.Upgrade = "x";
+            headers.KeepAlive = "timeout=5";
+            headers.Server = "mine";
+            await context.Response.WriteAsync("ok");
+        });
+        await using RawClient client = await host.ConnectAsync();
+        await client.SendAsync(Get);
+        RawResponse response = await client.ReadResponseAsync();
+        Assert.Equal(("ok", "Thu, 01 Jan 1970 00:00:00 GMT", "close", "mine"), (response.Text, response["Date"], response["Connection"], response["Server"]));
+        Assert.Equal(response.Fields.Count, response.Fields.Select(static field => field.Key).Distinct(StringComparer.OrdinalIgnoreCase).Count());
+        await client.ExpectCloseAsync();
+    }
+
+    [Fact]
+    [Trait("Feature", "B126"), Trait("Feature", "B75c")]
+    public async Task HEAD_is_routed_where_it_is_mapped_and_an_ambiguous_route_is_an_error()
+    {
+        await using AppHost host = await AppHost.StartAsync(ServerKind.Aeronet, static app =>
+        {
+            app.MapGet("/get", static () => "get");
+            app.MapMethods("/both", ["GET", "HEAD"], static () => "both");
+            foreach (string answer in (string[])["one", "two"])
+            {
+                app.MapGet("/twice", () => answer);
+            }
+        });
+        host.ErrorsExpected = true;
+        RawResponse get = await host.ExchangeAsync("HEAD /get HTTP/1.1\r\nHost: a\r\n\r\n", head: true);
+        Assert.Equal((405, "GET"), (get.Status, get["Allow"]));
+        RawResponse both = await host.ExchangeAsync("HEAD /both HTTP/1.1\r\nHost: a\r\n\r\n", head: true);
+        Assert.Equal((200, "4", ""), (both.Status, both["Content-Length"], both.Text));
+        Assert.Equal(500, (await host.ExchangeAsync("GET /twice HTTP/1.1\r\nHost: a\r\n\r\n")).Status);
+    }
+
+    [Fact]
+    [Trait("Defect", "PARSE-28"), Trait("Defect", "PARSE-20")]
+    public async Task Any_target_gets_an_answer_from_an_application_with_routes()
+    {
+        await using AppHost host = await AppHost.StartAsync(ServerKind.Aeronet, static app =>
+        {
+            app.MapGet("/", static () => "root");
+            app.MapGet("/users/{id:int}", static (int id) => $"{id}");
+            app.MapGet("/files/{**path}", static (string? path) => path ?? "");
+            app.MapGet("/a/{b}/c/{d?}", static (string b, string? d) => b + d);
+        });
+        string[] pieces = ["/", "//", "users", "files", "a", "c", "1", "..", ".", "%2F", "%2e", "%25", "%", "%zz", "%c3%a9", "?", "#", "*", ":", "http://a", "@", "[::1]", "\u00e9", "\t", "\u007f", ";", "+", "~"];
+        var random = new Random(28);
+        for (int i = 0; i < 300; i++)
+        {
+            string target = string.Concat(Enumerable.Range(0, random.Next(1, 7)).Select(_ => pieces[random.Next(pieces.Length)]));
+            RawResponse response = await host.ExchangeAsync($"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            Assert.True(response.Status is 200 or 400 or 404 or 405, $"{target}: {response}");
+        }
+    }
+
+    [Fact]
     [Trait("Feature", "B92")]
     public async Task A_stop_without_patience_closes_what_is_open_at_once()
     {

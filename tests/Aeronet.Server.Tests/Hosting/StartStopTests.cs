@@ -20,7 +20,7 @@ public sealed class StartStopTests
     private static readonly TimeSpan s_guard = TimeSpan.FromSeconds(30);
 
     [Fact]
-    [Trait("Defect", "HOST-11")]
+    [Trait("Defect", "HOST-11"), Trait("Feature", "B8"), Trait("Feature", "B19"), Trait("Feature", "B28")]
     public async Task A_dynamic_port_is_published_and_answers_at_once()
     {
         await using var host = new ServerHost(urls: [AnyPort, AnyPort]);

@@ -33,7 +33,7 @@ public sealed class StatusTests
 
     [Theory]
     [MemberData(nameof(Refused))]
-    [Trait("Feature", "B31"), Trait("Feature", "B32"), Trait("Feature", "B55"), Trait("Feature", "B56"), Trait("Feature", "B61"), Trait("Feature", "B62"), Trait("Feature", "B63"), Trait("Feature", "B89"), Trait("Feature", "B99")]
+    [Trait("Feature", "B31"), Trait("Feature", "B32"), Trait("Feature", "B55"), Trait("Feature", "B56"), Trait("Feature", "B61"), Trait("Feature", "B74a"), Trait("Feature", "B62"), Trait("Feature", "B63"), Trait("Feature", "B89"), Trait("Feature", "B99")]
     [Trait("Defect", "HOST-27")]
     public async Task A_refused_request_gets_its_status_a_close_and_a_line_in_the_log(string request, int status, string row)
     {
@@ -123,6 +123,26 @@ public sealed class StatusTests
         Assert.Equal("message/http", response["Content-Type"]);
         Assert.Equal(BodyFraming.ContentLength, response.Framing);
         Assert.Equal("TRACE /x?y HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", response.Text);
+    }
+
+    [Theory]
+    [InlineData(299)]
+    [InlineData(599)]
+    [InlineData(600)]
+    [InlineData(999)]
+    [Trait("Defect", "RESP-1"), Trait("Defect", "RESP-2")]
+    public async Task A_status_of_the_applications_own_is_sent(int status)
+    {
+        await using AppHost host = await AppHost.StartAsync(ServerKind.Aeronet, app => app.Run(context =>
+        {
+            context.Response.StatusCode = status;
+            return Task.CompletedTask;
+        }));
+        foreach (string version in (string[])["1.0", "1.1"])
+        {
+            RawResponse response = await host.ExchangeAsync($"GET / HTTP/{version}\r\nHost: a\r\n\r\n");
+            Assert.Equal((status, "", "0"), (response.Status, response.Reason, response["Content-Length"]));
+        }
     }
 
     [Fact]

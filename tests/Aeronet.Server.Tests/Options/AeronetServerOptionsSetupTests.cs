@@ -118,6 +118,7 @@ public sealed class AeronetServerOptionsSetupTests
     }
 
     [Fact]
+    [Trait("Feature", "B26"), Trait("Feature", "B75a")]
     public void Code_wins_over_the_section_and_the_section_over_the_socket_options()
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();

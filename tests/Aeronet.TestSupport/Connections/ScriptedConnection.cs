@@ -137,6 +137,9 @@ internal sealed class ScriptedConnection : TransportConnection
         }
     }
 
+    /// <summary>A deadline that has come, and was replaced by another thread after the loop had taken it.</summary>
+    public void FireReplacedDeadline() => _handler!.OnDeadline(_loop.ClockMs);
+
     internal void DeliverPosted()
     {
         if (!IsClosed)

@@ -299,6 +299,7 @@ public sealed class SocketConnectionTests
         using SimulatedLoop loop = new();
         (SimulatedPeer peer, RecordingHandler handler) = loop.Connect();
         (SimulatedPeer neighbour, RecordingHandler other) = loop.Connect();
+        handler.WhenReset = static handler => handler.Connection.Close(); // only the handler knows when no other thread is inside a call
         Action<RecordingHandler> fail = static _ => throw new InvalidOperationException("boom");
         switch (where)
         {
