@@ -53,7 +53,6 @@ internal enum RejectionReason : byte
     FinalTransferCodingNotChunked,
     ChunkedTwice,
     LengthRequiredHttp10,
-    LengthRequired,
     ExpectationFailed,
 
     // Chunked content and trailers.
@@ -122,7 +121,6 @@ internal static class Rejections
             RejectionReason.FinalTransferCodingNotChunked => new(400, "RFC 9112 section 6.3", "The message body length cannot be determined because the final transfer coding is not 'chunked'."),
             RejectionReason.ChunkedTwice => new(400, "RFC 9112 section 6.1", "The transfer coding 'chunked' is applied more than once."),
             RejectionReason.LengthRequiredHttp10 => new(400, "RFC 9112 section 6.3", "Request contains no Content-Length or Transfer-Encoding header."),
-            RejectionReason.LengthRequired => new(411, "RFC 9110 section 15.5.12", "Length required."),
             RejectionReason.ExpectationFailed => new(417, "RFC 9110 section 10.1.1", "Expectation failed."),
 
             RejectionReason.BadChunkSizeData => new(400, "RFC 9112 section 7.1", "Bad chunk size data."),

@@ -218,18 +218,18 @@ internal abstract partial class HttpExchange :
 
         if (source is not null)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static source => Cancel(source), source, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static work => Cancel(work.Source, work.Log, work.ConnectionId), (Source: source, Log: Settings.Log.General, ConnectionId), preferLocal: false);
         }
 
-        static void Cancel(CancellationTokenSource source)
+        static void Cancel(CancellationTokenSource source, GeneralLog log, string connectionId)
         {
             try
             {
                 source.Cancel();
             }
-            catch (AggregateException)
+            catch (AggregateException exception)
             {
-                // Thrown by the application's own callbacks; there is nobody else to tell, and the pool thread must survive.
+                log.ApplicationError(connectionId, "", exception); // the application's own callbacks; the pool thread must survive
             }
         }
     }

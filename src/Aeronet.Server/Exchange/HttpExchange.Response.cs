@@ -74,7 +74,7 @@ internal abstract partial class HttpExchange :
                 }
             }
 
-            _reasonPhrase = value;
+            _reasonPhrase = string.IsNullOrEmpty(value) ? null : value; // nothing said: the standard phrase
         }
     }
 

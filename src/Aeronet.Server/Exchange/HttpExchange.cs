@@ -217,8 +217,12 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
             return;
         }
 
-        _keepAlive = false;
-        Session.EndReason ??= ConnectionErrors.ResponseContentLengthMismatch;
+        if (HasStarted)
+        {
+            _keepAlive = false;
+            Session.EndReason ??= ConnectionErrors.ResponseContentLengthMismatch;
+        }
+
         OnApplicationError(new InvalidOperationException($"Response Content-Length mismatch: too few bytes written ({Output.ContentWritten} of {declared})."));
     }
 

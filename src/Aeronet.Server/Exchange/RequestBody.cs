@@ -422,6 +422,11 @@ internal sealed class RequestBody : IValueTaskSource<int>
             _bytesRead += read;
         }
 
+        if (_ended && !_upgraded && _exchange.Settings.Log.General.IsDebugEnabled)
+        {
+            _exchange.Settings.Log.General.RequestBodyDone(_exchange.ConnectionId, _exchange.TraceIdentifier);
+        }
+
         return read;
     }
 

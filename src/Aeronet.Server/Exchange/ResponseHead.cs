@@ -38,10 +38,11 @@ internal static class ResponseHead
         ResponseFraming framing;
         long? length = fields.ContentLength;
         bool writeLength = false;
-        bool dropLength = status < 200 || status == 204; // RFC 9110 section 8.6
-        if (status == 101)
+        bool dropLength = status < 200 || status == 204 || fields.HasTransferEncoding; // RFC 9110 section 8.6, RFC 9112 section 6.2
+        if (status == 101 || (status is >= 200 and < 300 && exchange.Head.Method == HttpMethod.Connect))
         {
-            framing = ResponseFraming.Raw;
+            framing = ResponseFraming.Raw; // RFC 9110 section 9.3.6: what follows a 2xx to CONNECT is the tunnel
+            dropLength = true;
             exchange.DisableKeepAlive();
         }
         else if (!allowsContent)

@@ -37,8 +37,6 @@ internal sealed class ResponseHeaders : HeaderFields
 
     public bool HasTrailer => IsPresent(KnownHeader.Trailer);
 
-    public bool HasAltSvc => IsPresent(KnownHeader.AltSvc);
-
     /// <summary>The connection options that the application set, None without a Connection field.</summary>
     public ConnectionOptions ParseConnection()
     {

@@ -81,8 +81,6 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     /// <summary>A write that the application did not await waits for the socket, perhaps with the application's memory. Asked when the response has ended: no further one can come.</summary>
     public bool HasWaiter => Volatile.Read(ref _waiting) || _wire.HasBorrowed;
 
-    public bool IsHeadCommitted => _headCommitted;
-
     public long UnflushedBytes => _unflushed;
 
     /// <summary>Content bytes the application has written.</summary>
@@ -412,7 +410,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             if (!_lost && !_ended)
             {
                 _deferring = false;
-                if (_flushWanted || _headCommitted)
+                if (_flushWanted || _headCommitted || _exchange.HasStarted) // an empty close would invite the client to try again
                 {
                     CommitHead(final: false);
                     CommitPending();
@@ -697,7 +695,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private void CheckLength(int count)
     {
         long? declared = _headCommitted ? _declaredLength : _exchange.ResponseFields.ContentLength;
-        if (declared < _contentWritten + count && !_exchange.IsHeadRequest && !_exchange.IsUpgraded)
+        if (declared < _contentWritten + count && !_exchange.IsHeadRequest && !_exchange.IsUpgraded && !_exchange.ResponseFields.HasTransferEncoding)
         {
             _exchange.DisableKeepAlive();
             throw new InvalidOperationException($"Response Content-Length mismatch: too many bytes written ({_contentWritten + count} of {declared}).");

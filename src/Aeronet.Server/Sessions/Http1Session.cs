@@ -565,6 +565,7 @@ internal sealed class Http1Session : IConnectionHandler
             }
         }
 
+        Settings.Log.Connections.KeepAlive(Connection);
         exchange.Reset();
         if (IsReset)
         {
@@ -700,6 +701,7 @@ internal sealed class Http1Session : IConnectionHandler
         }
 
         // The usual end: everything is sent and nothing has come, so the loop need not be woken, and an idle connection holds nothing.
+        Settings.Log.Connections.KeepAlive(Connection);
         exchange.Reset();
         _input.Release(Blocks);
         _exchange = null;

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport.Connections;
@@ -29,7 +30,7 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
             if (Settings.RejectedConnectionResponse == RejectedConnectionResponse.ServiceUnavailable)
             {
                 // Into the empty send buffer of a new connection: it cannot block. The close that follows finds nothing unread yet.
-                connection.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8);
+                connection.Send(MakeServiceUnavailable());
             }
 
             return null;
@@ -37,6 +38,17 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
 
         Settings.Log.Connections.Start(connection);
         return new Http1Session(connection, this, Settings.Metrics.ConnectionStart(connection));
+    }
+
+    private byte[] MakeServiceUnavailable()
+    {
+        List<byte> response = [.. "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n"u8, .. Settings.DateHeader.Bytes, .. Settings.ServerHeaderLine];
+        foreach (GlobalHeader header in Settings.GlobalHeaders)
+        {
+            response.AddRange(header.Line);
+        }
+
+        return [.. response, (byte)'\r', (byte)'\n'];
     }
 
     public HttpExchange RentExchange(Http1Session session)

@@ -63,6 +63,7 @@ public sealed class RequestBodyTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 
     [Theory, BothServers]
     [Trait("Feature", "R1.1"), Trait("Rfc", "9112 7.1.2")]
+    [Trait("Feature", "B46")]
     public async Task Trailers_are_there_when_the_body_was_read(ServerKind server)
     {
         AppHost host = await hosts.OnAsync(server);

@@ -18,6 +18,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 public sealed class BackpressureTests
 {
     [Theory, BothServers]
+    [Trait("Feature", "B72e")]
     public async Task A_writer_waits_for_a_client_that_does_not_read(ServerKind server)
     {
         const int Block = 100_000, Blocks = 400;

@@ -59,6 +59,7 @@ public sealed class TimeoutTests
     [BothServers("GET / HTTP/1.1\r\n")]
     [BothServers("GET / HTTP/1.1\r\nHost: a\r\n")]
     [Trait("Feature", "B41"), Trait("Defect", "DRAIN-16")]
+    [Trait("Feature", "B72f")]
     public async Task A_head_that_does_not_come_to_its_end_gets_408(ServerKind server, string part)
     {
         await using AppHost host = await StartAsync(server, limits => limits.RequestHeadersTimeout = TimeSpan.FromSeconds(1));
@@ -69,6 +70,7 @@ public sealed class TimeoutTests
 
     [Theory, BothServers]
     [Trait("Defect", "DRAIN-16")]
+    [Trait("Feature", "B74c")]
     public async Task Trickling_bytes_do_not_restart_the_header_timer(ServerKind server)
     {
         await using AppHost host = await StartAsync(server, limits => limits.RequestHeadersTimeout = TimeSpan.FromSeconds(1));
@@ -88,6 +90,7 @@ public sealed class TimeoutTests
     [BothServers("Content-Length: 100")]
     [BothServers("Transfer-Encoding: chunked")]
     [Trait("Defect", "BODY-17")]
+    [Trait("Feature", "B74c")]
     public async Task A_body_below_the_minimum_rate_gets_408(ServerKind server, string framing)
     {
         await using AppHost host = await AppHost.StartAsync(

@@ -65,11 +65,7 @@ public sealed class AllocationTests
         DateTime now = new(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc);
         Assert.Equal(0, AllocatedBy(() =>
         {
-            bool right = StatusLines.TryWrite(into, false, 200, null, out int at);
-            right &= ResponseHeadWriter.TryWriteField(into.AsSpan(at), KnownHeader.Server, "aeronet", out int written) == FieldWriteStatus.Done;
-            at += written;
-            right &= ResponseHeadWriter.TryWriteField(into.AsSpan(at), "X-Y", "z", out written) == FieldWriteStatus.Done;
-            right &= ResponseHeadWriter.TryWriteContentLength(into.AsSpan(at), 5, out _);
+            bool right = StatusLines.TryWrite(into, false, 200, null, out _);
             HttpDate.Write(into, now);
             return right & ChunkedWriter.WritePrefix(into, 300) == 5;
         }));

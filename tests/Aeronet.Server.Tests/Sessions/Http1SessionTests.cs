@@ -166,12 +166,11 @@ public sealed partial class Http1SessionTests
         connection.SendRoom = 10_000;
 
         connection.Arrive(Get + Get);
-        for (int i = 0; i < 1_000 && !(connection.Sent.Length > 400_000); i++)
+        SettleUntil(server, () =>
         {
             connection.MakeRoom(7_777);
-            server.Loop.RunPosted();
-            SettleUntil(server, () => true);
-        }
+            return connection.Sent.Length > 400_000;
+        });
 
         Assert.Equal(2, connection.Sent.Split(Encoding.Latin1.GetString(large)).Length - 1);
         SettleUntil(server, () =>

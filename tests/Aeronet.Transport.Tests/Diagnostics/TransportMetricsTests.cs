@@ -12,6 +12,7 @@ public sealed class TransportMetricsTests
 {
     [Fact]
     [Trait("Defect", "LOOP-24")]
+    [Trait("Feature", "B135"), Trait("Feature", "B137"), Trait("Feature", "B72c")]
     public void Instruments_show_what_the_loop_has_counted()
     {
         using SimulatedLoop loop = new();

@@ -131,6 +131,7 @@ public sealed class EventLoopGroupTests
     }
 
     [Fact]
+    [Trait("Feature", "B17")]
     public async Task ReusePort_lets_another_server_join()
     {
         await using Server first = new(static options => options.ReusePort = true);
@@ -151,6 +152,7 @@ public sealed class EventLoopGroupTests
 
     [Fact]
     [Trait("Defect", "LOOP-37")]
+    [Trait("Feature", "B72b")]
     public async Task Connections_spread_over_the_loops()
     {
         await using Server server = new(static options => options.IOThreadCount = 3);
