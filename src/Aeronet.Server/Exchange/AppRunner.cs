@@ -109,6 +109,8 @@ internal sealed class AppRunner<TContext> : AppRunner
 
         TContext? IHostContextContainer<TContext>.HostContext { get; set; }
 
+        private protected override void ForgetHostContext() => ((IHostContextContainer<TContext>)this).HostContext = default;
+
         /// <summary>Never faults: what the application throws becomes a response or ends the connection.</summary>
         public override async Task RunAsync()
         {

@@ -317,6 +317,16 @@ internal abstract partial class HttpExchange :
         }
     }
 
+    private void SeverStreams()
+    {
+        _ownRequestStream?.Sever();
+        _ownRequestStream = null;
+        _responseStream?.Sever();
+        _responseStream = null;
+        _responseWriter?.Sever();
+        _responseWriter = null;
+    }
+
     private void ResetResponse()
     {
         _statusCode = StatusCodes.Status200OK;

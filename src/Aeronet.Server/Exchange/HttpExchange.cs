@@ -75,6 +75,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         }
     }
 
+    /// <summary>Counts the requests of this exchange: what belongs to one of them compares it.</summary>
+    public uint RequestNumber { get; private set; }
+
     /// <summary>Ended, but not yet given back: its response may still wait for the socket, or the connection is to be closed.</summary>
     public bool IsFinished => Volatile.Read(ref _finished);
 
@@ -96,11 +99,14 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         _session = session;
     }
 
+    /// <summary>Leaves its connection. What the application may still hold of its requests (context, streams) ends with that: nothing of one client's connection can reach into another's.</summary>
     public void Detach()
     {
         Debug.Assert(_session is not null);
         Debug.Assert(Output.Length == 0);
         Debug.Assert(!_begun);
+        ForgetHostContext();
+        SeverStreams();
         _session = null;
     }
 
@@ -137,6 +143,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         _headArray = null;
         _applicationError = null;
         _requestLineRefused = false;
+        RequestNumber++;
         Volatile.Write(ref _finished, false);
     }
 
@@ -170,6 +177,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
     public void DisableKeepAlive() => _keepAlive = false;
 
+    /// <summary>Drops the context that hosting keeps from request to request.</summary>
+    private protected abstract void ForgetHostContext();
+
     // ---- Running (the application's thread) ---------------------------------------------------------------------
 
     /// <summary>Runs the application to the end of the exchange. Completes when nothing of it is left to do but to send what is framed.</summary>
@@ -195,7 +205,8 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         }
 
         _applicationError ??= exception;
-        if (IsRequestAbortedSignalled && exception is OperationCanceledException or IOException)
+        // Reset: the application's own read or write may have met it before the loop could tell.
+        if ((IsRequestAbortedSignalled || Session.IsReset) && exception is OperationCanceledException or IOException)
         {
             // The client went away, or half-closed and was given up: what the application was told to drop is no error, and nobody waits for an answer.
             Settings.Log.General.RequestAborted(ConnectionId, TraceIdentifier);

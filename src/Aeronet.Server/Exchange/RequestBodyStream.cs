@@ -10,41 +10,67 @@ namespace Aeronet.Server.Exchange;
 /// <summary>The raw content as a stream: what the server's own PipeReader reads.</summary>
 internal sealed class RequestBodySource : ReadOnlyStream
 {
-    private readonly HttpExchange _exchange;
+    private readonly HttpExchange _own;
+    private readonly uint _requestNumber; // a reader kept beyond its request must not take the next one's content
 
-    public RequestBodySource(HttpExchange exchange) => _exchange = exchange;
+    public RequestBodySource(HttpExchange exchange)
+    {
+        _own = exchange;
+        _requestNumber = exchange.RequestNumber;
+    }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _exchange.RequestBody.ReadAsync(buffer, cancellationToken);
+    private HttpExchange Exchange
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_own.RequestNumber != _requestNumber, this);
+            return _own;
+        }
+    }
 
-    public override int Read(Span<byte> buffer) => _exchange.RequestBody.Read(buffer);
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => Exchange.RequestBody.ReadAsync(buffer, cancellationToken);
+
+    public override int Read(Span<byte> buffer) => Exchange.RequestBody.Read(buffer);
 }
 
 /// <summary><c>HttpRequest.Body</c>. Kept with its exchange; reads of a finished request fail through <see cref="HttpExchange.CheckBodyAccess"/>.</summary>
 internal sealed class RequestBodyStream : ReadOnlyStream
 {
-    private readonly HttpExchange _exchange;
+    private readonly HttpExchange _own;
+    private bool _severed; // the exchange has left the connection that this stream belonged to
 
-    public RequestBodyStream(HttpExchange exchange) => _exchange = exchange;
+    public RequestBodyStream(HttpExchange exchange) => _own = exchange;
+
+    private HttpExchange Exchange
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
+            return _own;
+        }
+    }
+
+    public void Sever() => Volatile.Write(ref _severed, true);
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        _exchange.CheckBodyAccess();
-        PipeReader? reader = _exchange.OwnRequestReader;
-        return reader is null ? _exchange.RequestBody.ReadAsync(buffer, cancellationToken) : ReadThroughAsync(reader, buffer, cancellationToken);
+        Exchange.CheckBodyAccess();
+        PipeReader? reader = Exchange.OwnRequestReader;
+        return reader is null ? Exchange.RequestBody.ReadAsync(buffer, cancellationToken) : ReadThroughAsync(reader, buffer, cancellationToken);
     }
 
     public override int Read(Span<byte> buffer)
     {
-        if (!_exchange.AllowSynchronousIO)
+        if (!Exchange.AllowSynchronousIO)
         {
             throw new InvalidOperationException("Synchronous operations are disallowed. Call ReadAsync or set AllowSynchronousIO to true instead.");
         }
 
-        _exchange.CheckBodyAccess();
-        PipeReader? reader = _exchange.OwnRequestReader;
+        Exchange.CheckBodyAccess();
+        PipeReader? reader = Exchange.OwnRequestReader;
         if (reader is null)
         {
-            return _exchange.RequestBody.Read(buffer);
+            return Exchange.RequestBody.Read(buffer);
         }
 
         byte[] copy = ArrayPool<byte>.Shared.Rent(buffer.Length);

@@ -9,9 +9,21 @@ namespace Aeronet.Server.Exchange;
 /// <summary><c>HttpResponse.Body</c>: every write is flushed, as on Kestrel.</summary>
 internal sealed class ResponseBodyStream : Stream
 {
-    private readonly HttpExchange _exchange;
+    private readonly HttpExchange _own;
+    private bool _severed; // the exchange has left the connection that this stream belonged to
 
-    public ResponseBodyStream(HttpExchange exchange) => _exchange = exchange;
+    public ResponseBodyStream(HttpExchange exchange) => _own = exchange;
+
+    private HttpExchange Exchange
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
+            return _own;
+        }
+    }
+
+    public void Sever() => Volatile.Write(ref _severed, true);
 
     public override bool CanRead => false;
 
@@ -29,12 +41,12 @@ internal sealed class ResponseBodyStream : Stream
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) 
     {
-        if (_exchange.IsResponseCompleted)
+        if (Exchange.IsResponseCompleted)
         {
             throw new InvalidOperationException("Writing is not allowed after writer was completed.");
         }
 
-        return Settle(_exchange.WriteAsync(buffer, cancellationToken));
+        return Settle(Exchange.WriteAsync(buffer, cancellationToken));
     }
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
@@ -43,19 +55,19 @@ internal sealed class ResponseBodyStream : Stream
         return WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
     }
 
-    public override Task FlushAsync(CancellationToken cancellationToken) => Settle(_exchange.FlushAsync(cancellationToken)).AsTask();
+    public override Task FlushAsync(CancellationToken cancellationToken) => Settle(Exchange.FlushAsync(cancellationToken)).AsTask();
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         CheckSynchronous();
-        if (_exchange.HasOnStarting && !_exchange.HasStarted)
+        if (Exchange.HasOnStarting && !Exchange.HasStarted)
         {
-            _exchange.StartAsync().GetAwaiter().GetResult();
+            Exchange.StartAsync().GetAwaiter().GetResult();
         }
 
-        _exchange.Output.CheckFirstWrite(buffer.Length);
-        _exchange.MarkStarted();
-        _exchange.Output.Buffer(buffer);
+        Exchange.Output.CheckFirstWrite(buffer.Length);
+        Exchange.MarkStarted();
+        Exchange.Output.Buffer(buffer);
         FlushBlocking();
     }
 
@@ -84,20 +96,20 @@ internal sealed class ResponseBodyStream : Stream
 
     private void FlushBlocking()
     {
-        ValueTask<FlushResult> flush = _exchange.FlushAsync(CancellationToken.None);
+        ValueTask<FlushResult> flush = Exchange.FlushAsync(CancellationToken.None);
         if (flush.IsCompletedSuccessfully)
         {
             flush.GetAwaiter().GetResult();
         }
         else
         {
-            _exchange.Output.BlockUntilFlushed(flush);
+            Exchange.Output.BlockUntilFlushed(flush);
         }
     }
 
     private void CheckSynchronous()
     {
-        if (!_exchange.AllowSynchronousIO)
+        if (!Exchange.AllowSynchronousIO)
         {
             throw new InvalidOperationException("Synchronous operations are disallowed. Call WriteAsync or set AllowSynchronousIO to true instead.");
         }

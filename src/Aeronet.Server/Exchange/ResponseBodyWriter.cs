@@ -8,58 +8,70 @@ namespace Aeronet.Server.Exchange;
 /// <summary><c>HttpResponse.BodyWriter</c>.</summary>
 internal sealed class ResponseBodyWriter : PipeWriter
 {
-    private readonly HttpExchange _exchange;
+    private readonly HttpExchange _own;
+    private bool _severed; // the exchange has left the connection that this writer belonged to
     private bool _completed;
 
-    public ResponseBodyWriter(HttpExchange exchange) => _exchange = exchange;
+    public ResponseBodyWriter(HttpExchange exchange) => _own = exchange;
+
+    private HttpExchange Exchange
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
+            return _own;
+        }
+    }
+
+    public void Sever() => Volatile.Write(ref _severed, true);
 
     public override bool CanGetUnflushedBytes => true;
 
-    public override long UnflushedBytes => _exchange.Output.UnflushedBytes;
+    public override long UnflushedBytes => Exchange.Output.UnflushedBytes;
 
     public void Reset() => _completed = false;
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
         CheckWritable(sizeHint);
-        return _exchange.Output.GetMemory(sizeHint);
+        return Exchange.Output.GetMemory(sizeHint);
     }
 
     public override Span<byte> GetSpan(int sizeHint = 0)
     {
         CheckWritable(sizeHint);
-        return _exchange.Output.GetSpan(sizeHint);
+        return Exchange.Output.GetSpan(sizeHint);
     }
 
     public override void Advance(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        _exchange.Output.Advance(bytes);
+        Exchange.Output.Advance(bytes);
     }
 
-    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => _exchange.FlushAsync(cancellationToken);
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => Exchange.FlushAsync(cancellationToken);
 
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         CheckWritable(0);
-        return _exchange.WriteAsync(source, cancellationToken);
+        return Exchange.WriteAsync(source, cancellationToken);
     }
 
-    public override void CancelPendingFlush() => _exchange.Output.CancelPendingFlush();
+    public override void CancelPendingFlush() => Exchange.Output.CancelPendingFlush();
 
     public override void Complete(Exception? exception = null)
     {
         _completed = true;
         if (exception is not null)
         {
-            _exchange.AbortResponse(exception);
+            Exchange.AbortResponse(exception);
         }
     }
 
     private void CheckWritable(int sizeHint)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        if (_completed || _exchange.IsResponseCompleted)
+        if (_completed || Exchange.IsResponseCompleted)
         {
             throw new InvalidOperationException("Writing is not allowed after writer was completed.");
         }

@@ -164,9 +164,9 @@ internal sealed class Http1Session : IConnectionHandler
         switch (_state)
         {
             case SessionState.Idle:
-                if (ReleaseIdleMemory())
+                if (ReleaseIdleMemory() && Settings.KeepAliveTimeoutMs > FirstIdleLookMs)
                 {
-                    Connection.SetDeadline(nowMs + Settings.KeepAliveTimeoutMs);
+                    Connection.SetDeadline(nowMs + Settings.KeepAliveTimeoutMs - FirstIdleLookMs);
                     break;
                 }
 
@@ -700,13 +700,11 @@ internal sealed class Http1Session : IConnectionHandler
             return;
         }
 
-        // The usual end: everything is sent and nothing has come, so the loop need not be woken, and an idle connection holds nothing.
+        // The usual end: everything is sent and nothing has come, so the loop need not be woken.
         Settings.Log.Connections.KeepAlive(Connection);
         exchange.Reset();
         _input.Release(Blocks);
-        _exchange = null;
-        _acceptor.ReturnExchange(exchange);
-        Connection.SetDeadline(Connection.Loop.ReadClockMs() + Settings.KeepAliveTimeoutMs); // one store: the timer's link is seldom later
+        Connection.SetDeadline(Connection.Loop.ReadClockMs() + FirstIdleLookMs); // under load one store: the timer's link is seldom later
 
         // Gives the receive side back. From here on the loop may already be in the next request.
         SessionSignals before = Clear(SessionSignals.Running | SessionSignals.Finishing);
@@ -778,12 +776,15 @@ internal sealed class Http1Session : IConnectionHandler
 
             if (_input.Length == 0)
             {
-                ReleaseIdleMemory();
+                _input.Release(Blocks);
             }
 
-            Connection.SetDeadline(Connection.Loop.NowMs + Settings.KeepAliveTimeoutMs);
+            Connection.SetDeadline(Connection.Loop.NowMs + (_exchange is null ? Settings.KeepAliveTimeoutMs : FirstIdleLookMs));
         }
     }
+
+    // When an idle connection gives its exchange back: while requests follow each other the exchange stays with its connection, as its HttpContext does on Kestrel.
+    private long FirstIdleLookMs => Math.Min(WatchIntervalMs, Settings.KeepAliveTimeoutMs);
 
     // An idle connection holds neither buffer nor exchange. True when it did.
     private bool ReleaseIdleMemory()

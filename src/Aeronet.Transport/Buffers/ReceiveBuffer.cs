@@ -33,9 +33,9 @@ internal struct ReceiveBuffer
 
     public readonly int Offset => _start;
 
-    /// <summary>Free space behind the unread bytes, at least one byte: allocates, compacts or grows as needed.</summary>
+    /// <summary>Free space behind the unread bytes, from one byte to <paramref name="sizeHint"/>: allocates, compacts or grows as needed.</summary>
     /// <param name="blocks">The loop's pool.</param>
-    /// <param name="sizeHint">Bytes wanted when nothing is allocated yet.</param>
+    /// <param name="sizeHint">Bytes to receive at once: the most that is given, also where a buffer that has grown has room for more, and the least that is allocated.</param>
     /// <remarks>Compacting moves the unread bytes to the front: bytes consumed before are gone. The caller bounds the growth by its own limits.</remarks>
     public Span<byte> GetFree(BlockPool blocks, int sizeHint)
     {
@@ -53,7 +53,8 @@ internal struct ReceiveBuffer
         }
 
         Debug.Assert(_end < _limit);
-        return _array.AsSpan(_end, _limit - _end);
+        // Not the whole room: the size of a read would follow the capacity, and one long head would make every later read of the connection long.
+        return _array.AsSpan(_end, Math.Min(_limit - _end, Math.Max(1, sizeHint)));
     }
 
     public void Commit(int count)

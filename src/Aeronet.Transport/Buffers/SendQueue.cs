@@ -2,6 +2,7 @@ using System;
 using System.Buffers;
 using System.Diagnostics;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Loop;
 
 namespace Aeronet.Transport.Buffers;
 
@@ -32,6 +33,7 @@ internal sealed class SendQueue
     private int _first;
     private int _count;
     private int _borrowed;
+    private long _left; // the first bytes of the queue: an attempt to send them has met a full socket
 
     /// <summary>Bytes in the queue.</summary>
     public long Length { get; private set; }
@@ -115,6 +117,7 @@ internal sealed class SendQueue
     /// <param name="keepTail">The tail of <paramref name="other"/> is still being written to by its owner: copy its bytes and leave it there.</param>
     public void TakeAll(BlockPool blocks, SendQueue other, int copyMax, bool keepTail)
     {
+        Debug.Assert(other._left == 0); // a queue is either filled for another one or sent
         if (other.Length <= copyMax && other.Length <= TailFree)
         {
             for (int i = 0; i < other._count; i++)
@@ -158,17 +161,26 @@ internal sealed class SendQueue
     public SendOutcome Send(TransportConnection connection)
     {
         BlockPool blocks = connection.Loop.Blocks;
+        if (_left > 0)
+        {
+            connection.Loop.Counters.AddFlushCycle();
+            connection.Loop.Counters.NoteOutbound(Length);
+        }
+
         while (Length > 0)
         {
             DropEmptyHead(blocks);
-            IoResult sent = _count == 1 ? connection.Send(At(0).Bytes) : SendGathered(connection);
+            IoResult sent = _count > 1 ? SendGathered(connection) : _left > 0 ? connection.SendAgain(At(0).Bytes, _left) : connection.Send(At(0).Bytes);
             if (sent.IsWouldBlock)
             {
+                CountLeft(connection.Loop.Counters);
+                connection.Loop.Counters.NoteOutbound(Length);
                 return SendOutcome.Blocked;
             }
 
             if (sent.IsFailed)
             {
+                CountLeft(connection.Loop.Counters);
                 Clear(blocks);
                 return SendOutcome.Failed;
             }
@@ -193,7 +205,16 @@ internal sealed class SendQueue
         _first = 0;
         _count = 0;
         _borrowed = 0;
+        _left = 0;
         Length = 0;
+    }
+
+    // What leaves at the first attempt is counted by the connection alone; here it would cost every response.
+    private void CountLeft(LoopCounters counters)
+    {
+        Debug.Assert(_left <= Length);
+        counters.AddBytesLeft(Length - _left);
+        _left = Length;
     }
 
     private IoResult SendGathered(TransportConnection connection)
@@ -209,7 +230,7 @@ internal sealed class SendQueue
             }
         }
 
-        IoResult sent = connection.Send(gather.AsSpan(0, count));
+        IoResult sent = _left > 0 ? connection.SendAgain(gather.AsSpan(0, count), _left) : connection.Send(gather.AsSpan(0, count));
         gather.AsSpan(0, count).Clear(); // no reference to user memory outlives the call
         return sent;
     }
@@ -219,6 +240,7 @@ internal sealed class SendQueue
         Debug.Assert(count > 0);
         Debug.Assert(count <= Length);
         Length -= count;
+        _left = Math.Max(0, _left - count);
         while (count > 0)
         {
             ref Segment head = ref At(0);
@@ -285,6 +307,7 @@ internal sealed class SendQueue
         }
 
         At(0).Skip(At(0).Length);
+        _left = 0;
         Length = 0;
         Debug.Assert(_borrowed == 0);
     }

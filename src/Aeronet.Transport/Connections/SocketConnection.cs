@@ -153,6 +153,20 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
         return AfterSend(_loop.Kernel.Send(_fd, segments));
     }
 
+    public override IoResult SendAgain(ReadOnlySpan<byte> bytes, long retriedBytes)
+    {
+        Debug.Assert(_fd >= 0);
+        Debug.Assert(!bytes.IsEmpty);
+        return AfterSendAgain(_loop.Kernel.Send(_fd, bytes), retriedBytes);
+    }
+
+    public override IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes)
+    {
+        Debug.Assert(_fd >= 0);
+        Debug.Assert(!segments.IsEmpty);
+        return AfterSendAgain(_loop.Kernel.Send(_fd, segments), retriedBytes);
+    }
+
     public override bool WaitUntilReady(bool toSend, int timeoutMs)
     {
         Debug.Assert(_fd >= 0);
@@ -512,7 +526,25 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
         {
             return ToFailure(result.Errno);
         }
-        _loop.CountBytesWritten(result.Value);
+        _loop.CountBytesWrittenImmediate(result.Value);
+        return IoResult.Transferred(result.Value);
+    }
+
+    private IoResult AfterSendAgain(SysResult result, long retriedBytes)
+    {
+        Debug.Assert(retriedBytes > 0);
+        if (!result.IsOk)
+        {
+            return ToFailure(result.Errno);
+        }
+
+        int retried = (int)Math.Min(result.Value, retriedBytes);
+        _loop.Counters.AddBytesWrittenFlush(retried);
+        if (result.Value > retried)
+        {
+            _loop.CountBytesWrittenImmediate(result.Value - retried);
+        }
+
         return IoResult.Transferred(result.Value);
     }
 

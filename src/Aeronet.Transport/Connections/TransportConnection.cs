@@ -45,6 +45,12 @@ internal abstract class TransportConnection
     /// <summary>Sends the segments in one call (at most 64 of them are looked at), as much as the socket takes. Send owner only.</summary>
     public abstract IoResult Send(ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
+    /// <summary>As <see cref="Send(ReadOnlySpan{byte})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
+    public virtual IoResult SendAgain(ReadOnlySpan<byte> bytes, long retriedBytes) => Send(bytes);
+
+    /// <summary>As <see cref="Send(ReadOnlySpan{ReadOnlyMemory{byte}})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
+    public virtual IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => Send(segments);
+
     /// <summary>Blocks the calling thread until the connection can receive (send), has failed, or the time is over (false). For synchronous I/O of an application on the loop's own thread, which nobody else could wake. Owner of that side only.</summary>
     public abstract bool WaitUntilReady(bool toSend, int timeoutMs);
 

@@ -35,8 +35,11 @@ internal sealed class TransportMetrics : IDisposable
         Counter("aeronet.events.processed", "{event}", "epoll events handled.", static s => s.EventsProcessed);
         Counter("aeronet.events.errors", "{event}", "epoll events that reported a failed connection.", static s => s.EventErrors);
         Counter("aeronet.bytes.read", "By", "Bytes received.", static s => s.BytesRead);
-        Counter("aeronet.bytes.written", "By", "Bytes taken by the kernel for sending.", static s => s.BytesWritten);
+        Counter("aeronet.bytes.queued", "By", "Bytes accepted for sending, those included that left at once.", static s => s.BytesQueued);
+        _meter?.CreateObservableCounter("aeronet.bytes.written", BytesWritten, "By", "Bytes taken by the kernel for sending: at the first attempt (path=immediate) or later, after a full socket (path=flush).");
         Counter("aeronet.write.deferred", "{event}", "Sends that had to wait because the socket was full.", static s => s.WritesDeferred);
+        Counter("aeronet.write.flush_cycles", "{attempt}", "Attempts to send what a full socket had left.", static s => s.FlushCycles);
+        _meter?.CreateObservableGauge("aeronet.connection.outbound_max", () => Total(static s => s.OutboundMaxBytes), "By", "The longest outbound queue that a connection has had behind a full socket since the start.");
         Counter("aeronet.poll.mod_failures", "{error}", "Failed epoll_ctl calls for connections.", static s => s.ModFailures);
         Counter("aeronet.handler.failures", "{error}", "Exceptions that escaped a protocol.", static s => s.HandlerFailures);
         _meter?.CreateObservableUpDownCounter("aeronet.loop.connections", () => PerLoop(static loop => loop.Counters.Read().Connections), "{connection}", "Open connections per loop.");
@@ -63,6 +66,22 @@ internal sealed class TransportMetrics : IDisposable
     {
         IReadOnlyList<IMeasuredLoop> loops = _loops;
         return loops.Count == 0 ? [] : [new Measurement<long>(select(Sum(loops)))];
+    }
+
+    private Measurement<long>[] BytesWritten()
+    {
+        IReadOnlyList<IMeasuredLoop> loops = _loops;
+        if (loops.Count == 0)
+        {
+            return [];
+        }
+
+        TransportStatistics total = Sum(loops);
+        return
+        [
+            new Measurement<long>(total.BytesWrittenImmediate, new KeyValuePair<string, object?>("path", "immediate")),
+            new Measurement<long>(total.BytesWrittenFlush, new KeyValuePair<string, object?>("path", "flush")),
+        ];
     }
 
     private Measurement<long>[] PerLoop(Func<IMeasuredLoop, long> select)

@@ -67,8 +67,6 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
 
     public ILogger Logger { get; }
 
-    public LoopCounters Counters { get; } = new();
-
     public TimerWheel Timers { get; }
 
     public ref TKernel Kernel => ref _kernel;
@@ -195,15 +193,15 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         }
     }
 
-    internal void CountBytesWritten(int bytes)
+    internal void CountBytesWrittenImmediate(int bytes)
     {
         if (IsCurrent)
         {
-            Counters.BytesWritten += bytes;
+            Counters.BytesWrittenImmediate += bytes;
         }
         else
         {
-            Counters.AddForeignBytesWritten(bytes);
+            Counters.AddForeignBytesWrittenImmediate(bytes);
         }
     }
 

@@ -17,6 +17,9 @@ internal abstract class LoopContext
     /// <summary>Blocks of this loop. Any thread may rent and return; the loop's own thread does so without a lock.</summary>
     public BlockPool Blocks { get; }
 
+    /// <summary>What this loop counts.</summary>
+    public LoopCounters Counters { get; } = new();
+
     /// <summary>True on the thread that has the loop's role now.</summary>
     public abstract bool IsCurrent { get; }
 

@@ -1,3 +1,4 @@
+using System;
 using System.Threading;
 
 namespace Aeronet.Transport.Loop;
@@ -13,18 +14,47 @@ internal sealed class LoopCounters
     internal long AcceptErrors;
     internal long HandlerFailures;
     internal long BytesRead;
-    internal long BytesWritten;
+    internal long BytesWrittenImmediate;
     internal long Connections; // open now
 
     // Written by any thread, interlocked.
     private long _foreignBytesRead;
-    private long _foreignBytesWritten;
+    private long _foreignBytesWrittenImmediate;
     private long _writesDeferred;
     private long _modFailures;
 
+    // Also interlocked: written only around a full socket, where a few nanoseconds do not count.
+    private long _bytesWrittenFlush;
+    private long _bytesLeft;
+    private long _flushCycles;
+    private long _outboundMaxBytes;
+
     internal void AddForeignBytesRead(int bytes) => Interlocked.Add(ref _foreignBytesRead, bytes);
 
-    internal void AddForeignBytesWritten(int bytes) => Interlocked.Add(ref _foreignBytesWritten, bytes);
+    internal void AddForeignBytesWrittenImmediate(int bytes) => Interlocked.Add(ref _foreignBytesWrittenImmediate, bytes);
+
+    internal void AddBytesWrittenFlush(int bytes) => Interlocked.Add(ref _bytesWrittenFlush, bytes);
+
+    /// <summary>Bytes that their first attempt to send has left in the queue. Any thread.</summary>
+    internal void AddBytesLeft(long bytes) => Interlocked.Add(ref _bytesLeft, bytes);
+
+    internal void AddFlushCycle() => Interlocked.Increment(ref _flushCycles);
+
+    /// <summary>Notes the length of a connection's outbound queue behind a full socket. Any thread.</summary>
+    internal void NoteOutbound(long bytes)
+    {
+        long seen = Volatile.Read(ref _outboundMaxBytes);
+        while (bytes > seen)
+        {
+            long before = Interlocked.CompareExchange(ref _outboundMaxBytes, bytes, seen);
+            if (before == seen)
+            {
+                return;
+            }
+
+            seen = before;
+        }
+    }
 
     internal void AddWriteDeferred() => Interlocked.Increment(ref _writesDeferred);
 
@@ -41,10 +71,14 @@ internal sealed class LoopCounters
         AcceptErrors = Volatile.Read(ref AcceptErrors),
         HandlerFailures = Volatile.Read(ref HandlerFailures),
         BytesRead = Volatile.Read(ref BytesRead) + Volatile.Read(ref _foreignBytesRead),
-        BytesWritten = Volatile.Read(ref BytesWritten) + Volatile.Read(ref _foreignBytesWritten),
+        BytesWrittenImmediate = Volatile.Read(ref BytesWrittenImmediate) + Volatile.Read(ref _foreignBytesWrittenImmediate),
+        BytesWrittenFlush = Volatile.Read(ref _bytesWrittenFlush),
+        BytesLeft = Volatile.Read(ref _bytesLeft),
         Connections = Volatile.Read(ref Connections),
         WritesDeferred = Volatile.Read(ref _writesDeferred),
         ModFailures = Volatile.Read(ref _modFailures),
+        FlushCycles = Volatile.Read(ref _flushCycles),
+        OutboundMaxBytes = Volatile.Read(ref _outboundMaxBytes),
     };
 }
 
@@ -72,7 +106,19 @@ internal readonly record struct TransportStatistics
 
     public long BytesRead { get; init; }
 
-    public long BytesWritten { get; init; }
+    /// <summary>Taken by the kernel at the first attempt to send them.</summary>
+    public long BytesWrittenImmediate { get; init; }
+
+    /// <summary>Taken by the kernel at a later attempt: the socket was full at the first one.</summary>
+    public long BytesWrittenFlush { get; init; }
+
+    public long BytesWritten => BytesWrittenImmediate + BytesWrittenFlush;
+
+    /// <summary>Left in the queue by the first attempt to send them, whatever became of them later.</summary>
+    public long BytesLeft { get; init; }
+
+    /// <summary>Accepted for sending. A sum and not a counter of its own: what leaves at the first attempt, nearly everything, then costs nothing more.</summary>
+    public long BytesQueued => BytesWrittenImmediate + BytesLeft;
 
     /// <summary>Open now.</summary>
     public long Connections { get; init; }
@@ -82,6 +128,12 @@ internal readonly record struct TransportStatistics
 
     /// <summary>Failed changes of interest (epoll_ctl).</summary>
     public long ModFailures { get; init; }
+
+    /// <summary>Attempts to send what a full socket had left in a queue.</summary>
+    public long FlushCycles { get; init; }
+
+    /// <summary>The longest outbound queue that a connection has had behind a full socket. Over several loops the maximum, not the sum.</summary>
+    public long OutboundMaxBytes { get; init; }
 
     public static TransportStatistics operator +(TransportStatistics a, TransportStatistics b) => new()
     {
@@ -93,9 +145,13 @@ internal readonly record struct TransportStatistics
         AcceptErrors = a.AcceptErrors + b.AcceptErrors,
         HandlerFailures = a.HandlerFailures + b.HandlerFailures,
         BytesRead = a.BytesRead + b.BytesRead,
-        BytesWritten = a.BytesWritten + b.BytesWritten,
+        BytesWrittenImmediate = a.BytesWrittenImmediate + b.BytesWrittenImmediate,
+        BytesWrittenFlush = a.BytesWrittenFlush + b.BytesWrittenFlush,
+        BytesLeft = a.BytesLeft + b.BytesLeft,
         Connections = a.Connections + b.Connections,
         WritesDeferred = a.WritesDeferred + b.WritesDeferred,
         ModFailures = a.ModFailures + b.ModFailures,
+        FlushCycles = a.FlushCycles + b.FlushCycles,
+        OutboundMaxBytes = Math.Max(a.OutboundMaxBytes, b.OutboundMaxBytes),
     };
 }
