@@ -109,7 +109,23 @@ internal sealed class AppRunner<TContext> : AppRunner
 
         TContext? IHostContextContainer<TContext>.HostContext { get; set; }
 
-        private protected override void ForgetHostContext() => ((IHostContextContainer<TContext>)this).HostContext = default;
+        private protected override void TakeHostContext(ConnectionKeep keep)
+        {
+            if (keep.HostContext is TContext context)
+            {
+                ((IHostContextContainer<TContext>)this).HostContext = context;
+            }
+        }
+
+        private protected override void LeaveHostContext(ConnectionKeep keep)
+        {
+            if (!typeof(TContext).IsValueType)
+            {
+                keep.HostContext = ((IHostContextContainer<TContext>)this).HostContext;
+            }
+
+            ((IHostContextContainer<TContext>)this).HostContext = default;
+        }
 
         /// <summary>Never faults: what the application throws becomes a response or ends the connection.</summary>
         public override async Task RunAsync()

@@ -35,7 +35,6 @@ internal abstract partial class HttpExchange :
     private string _pathBase = "";
     private IHeaderDictionary? _replacedRequestHeaders;
     private Stream? _requestStream;
-    private RequestBodyStream? _ownRequestStream; // kept from request to request
     private PipeReader? _requestReader;
     private Stream? _requestReaderSource;         // the stream that _requestReader reads
     private PipeReader? _ownRequestReader;        // non-null while the server's own reader may hold bytes that the own stream must not miss
@@ -140,7 +139,7 @@ internal abstract partial class HttpExchange :
         }
     }
 
-    private Stream RequestStream => _requestStream ??= _ownRequestStream ??= new RequestBodyStream(this);
+    private Stream RequestStream => _requestStream ??= Keep.RequestStream ??= new RequestBodyStream(this);
 
     PipeReader IRequestBodyPipeFeature.Reader
     {
@@ -303,7 +302,7 @@ internal abstract partial class HttpExchange :
     private void MakeRequestReader(Stream stream)
     {
         _requestReaderSource = stream;
-        if (ReferenceEquals(stream, _ownRequestStream))
+        if (ReferenceEquals(stream, Keep.RequestStream))
         {
             // Over the raw body, and the own stream reads through it from now on: bytes peeked at through either stay visible through both.
             _requestReader = _ownRequestReader ??= PipeReader.Create(new RequestBodySource(this), new StreamPipeReaderOptions(leaveOpen: true, useZeroByteReads: false));

@@ -28,8 +28,6 @@ internal abstract partial class HttpExchange :
     private Stack<KeyValuePair<Func<object, Task>, object>>? _onCompleted;
     private ResponseTrailers? _responseTrailers;
     private IHeaderDictionary? _replacedResponseTrailers;
-    private ResponseBodyWriter? _responseWriter; // kept from request to request
-    private ResponseBodyStream? _responseStream; // kept from request to request
 
     public ResponseHeaders ResponseFields { get; }
 
@@ -97,9 +95,9 @@ internal abstract partial class HttpExchange :
 
     Stream IHttpResponseBodyFeature.Stream => ResponseStream;
 
-    PipeWriter IHttpResponseBodyFeature.Writer => _responseWriter ??= new ResponseBodyWriter(this);
+    PipeWriter IHttpResponseBodyFeature.Writer => Keep.ResponseWriter ??= new ResponseBodyWriter(this);
 
-    private Stream ResponseStream => _responseStream ??= new ResponseBodyStream(this);
+    private Stream ResponseStream => Keep.ResponseStream ??= new ResponseBodyStream(this);
 
     IHeaderDictionary IHttpResponseTrailersFeature.Trailers
     {
@@ -317,16 +315,6 @@ internal abstract partial class HttpExchange :
         }
     }
 
-    private void SeverStreams()
-    {
-        _ownRequestStream?.Sever();
-        _ownRequestStream = null;
-        _responseStream?.Sever();
-        _responseStream = null;
-        _responseWriter?.Sever();
-        _responseWriter = null;
-    }
-
     private void ResetResponse()
     {
         _statusCode = StatusCodes.Status200OK;
@@ -343,7 +331,7 @@ internal abstract partial class HttpExchange :
             ResponseTrailersIfAny = null;
         }
 
-        _responseWriter?.Reset();
+        _keep?.ResponseWriter?.Reset();
         ResponseFields.Reset();
     }
 

@@ -26,6 +26,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     // What an HTTP/2 client understands: GOAWAY, last stream 0, HTTP_1_1_REQUIRED. RFC 9113 sections 6.8 and 7.
     private static readonly byte[] s_http11Required = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd];
 
+    private ConnectionKeep? _keep; // Non-null from Attach to Detach.
     private Http1Session? _session; // Non-null from Attach to Detach.
     private ReceiveBuffer _headBuffer; // Allocated when the head's bytes had to leave the session's input buffer.
     private bool _headDetached;
@@ -51,6 +52,16 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     }
 
     public AppRunner Runner { get; }
+
+    // Gone between requests: a feature that the application kept finds no stream of another connection.
+    private ConnectionKeep Keep
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_keep is null, this);
+            return _keep;
+        }
+    }
 
     public ServerSettings Settings { get; }
 
@@ -97,6 +108,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     {
         Debug.Assert(_session is null);
         _session = session;
+        _keep = session.Keep;
+        TakeHostContext(_keep);
+        _keep.Bind(this);
     }
 
     /// <summary>Leaves its connection. What the application may still hold of its requests (context, streams) ends with that: nothing of one client's connection can reach into another's.</summary>
@@ -105,8 +119,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         Debug.Assert(_session is not null);
         Debug.Assert(Output.Length == 0);
         Debug.Assert(!_begun);
-        ForgetHostContext();
-        SeverStreams();
+        LeaveHostContext(_keep!);
+        _keep!.Bind(null);
+        _keep = null;
         _session = null;
     }
 
@@ -177,8 +192,11 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
     public void DisableKeepAlive() => _keepAlive = false;
 
-    /// <summary>Drops the context that hosting keeps from request to request.</summary>
-    private protected abstract void ForgetHostContext();
+    /// <summary>Takes over the context that hosting keeps from request to request of this connection.</summary>
+    private protected abstract void TakeHostContext(ConnectionKeep keep);
+
+    /// <summary>Leaves that context to the connection.</summary>
+    private protected abstract void LeaveHostContext(ConnectionKeep keep);
 
     // ---- Running (the application's thread) ---------------------------------------------------------------------
 

@@ -36,21 +36,21 @@ internal sealed class RequestBodySource : ReadOnlyStream
 /// <summary><c>HttpRequest.Body</c>. Kept with its exchange; reads of a finished request fail through <see cref="HttpExchange.CheckBodyAccess"/>.</summary>
 internal sealed class RequestBodyStream : ReadOnlyStream
 {
-    private readonly HttpExchange _own;
-    private bool _severed; // the exchange has left the connection that this stream belonged to
+    private HttpExchange? _bound; // null between the requests of its connection, and after the last one
 
-    public RequestBodyStream(HttpExchange exchange) => _own = exchange;
+    public RequestBodyStream(HttpExchange exchange) => _bound = exchange;
 
     private HttpExchange Exchange
     {
         get
         {
-            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
-            return _own;
+            HttpExchange? bound = Volatile.Read(ref _bound);
+            ObjectDisposedException.ThrowIf(bound is null, this);
+            return bound;
         }
     }
 
-    public void Sever() => Volatile.Write(ref _severed, true);
+    public void Bind(HttpExchange? exchange) => Volatile.Write(ref _bound, exchange);
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {

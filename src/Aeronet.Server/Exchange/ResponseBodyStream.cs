@@ -9,21 +9,21 @@ namespace Aeronet.Server.Exchange;
 /// <summary><c>HttpResponse.Body</c>: every write is flushed, as on Kestrel.</summary>
 internal sealed class ResponseBodyStream : Stream
 {
-    private readonly HttpExchange _own;
-    private bool _severed; // the exchange has left the connection that this stream belonged to
+    private HttpExchange? _bound; // null between the requests of its connection, and after the last one
 
-    public ResponseBodyStream(HttpExchange exchange) => _own = exchange;
+    public ResponseBodyStream(HttpExchange exchange) => _bound = exchange;
 
     private HttpExchange Exchange
     {
         get
         {
-            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
-            return _own;
+            HttpExchange? bound = Volatile.Read(ref _bound);
+            ObjectDisposedException.ThrowIf(bound is null, this);
+            return bound;
         }
     }
 
-    public void Sever() => Volatile.Write(ref _severed, true);
+    public void Bind(HttpExchange? exchange) => Volatile.Write(ref _bound, exchange);
 
     public override bool CanRead => false;
 

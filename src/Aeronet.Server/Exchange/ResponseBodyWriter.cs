@@ -8,22 +8,22 @@ namespace Aeronet.Server.Exchange;
 /// <summary><c>HttpResponse.BodyWriter</c>.</summary>
 internal sealed class ResponseBodyWriter : PipeWriter
 {
-    private readonly HttpExchange _own;
-    private bool _severed; // the exchange has left the connection that this writer belonged to
+    private HttpExchange? _bound; // null between the requests of its connection, and after the last one
     private bool _completed;
 
-    public ResponseBodyWriter(HttpExchange exchange) => _own = exchange;
+    public ResponseBodyWriter(HttpExchange exchange) => _bound = exchange;
 
     private HttpExchange Exchange
     {
         get
         {
-            ObjectDisposedException.ThrowIf(Volatile.Read(ref _severed), this);
-            return _own;
+            HttpExchange? bound = Volatile.Read(ref _bound);
+            ObjectDisposedException.ThrowIf(bound is null, this);
+            return bound;
         }
     }
 
-    public void Sever() => Volatile.Write(ref _severed, true);
+    public void Bind(HttpExchange? exchange) => Volatile.Write(ref _bound, exchange);
 
     public override bool CanGetUnflushedBytes => true;
 

@@ -38,6 +38,7 @@ internal sealed class Http1Session : IConnectionHandler
 
     // Receive owner only (see SessionSignals); while Running also the loop, between TryEnterExchange and LeaveExchange.
     private HttpExchange? _exchange; // Non-null from the first byte of a request until nothing of its response is left to send.
+    private ConnectionKeep? _keep; // Non-null from the first request until the connection has been idle for a moment.
     private ReceiveBuffer _input;
     private RequestParser _parser;
     private bool _drained; // The last receive was short: nothing to receive until the next edge.
@@ -78,6 +79,9 @@ internal sealed class Http1Session : IConnectionHandler
     public bool IsUpgraded { get; private set; }
 
     public BlockPool Blocks => Connection.Loop.Blocks;
+
+    /// <summary>What outlives an exchange on this connection. Exchange only, while attached.</summary>
+    public ConnectionKeep Keep => _keep ??= new ConnectionKeep();
 
     /// <summary>Requests begun on this connection.</summary>
     public uint RequestCount => _requestCount;
@@ -704,6 +708,8 @@ internal sealed class Http1Session : IConnectionHandler
         Settings.Log.Connections.KeepAlive(Connection);
         exchange.Reset();
         _input.Release(Blocks);
+        _exchange = null;
+        _acceptor.ReturnExchange(exchange);
         Connection.SetDeadline(Connection.Loop.ReadClockMs() + FirstIdleLookMs); // under load one store: the timer's link is seldom later
 
         // Gives the receive side back. From here on the loop may already be in the next request.
@@ -776,24 +782,30 @@ internal sealed class Http1Session : IConnectionHandler
 
             if (_input.Length == 0)
             {
-                _input.Release(Blocks);
+                ReleaseExchangeAndInput();
             }
 
-            Connection.SetDeadline(Connection.Loop.NowMs + (_exchange is null ? Settings.KeepAliveTimeoutMs : FirstIdleLookMs));
+            Connection.SetDeadline(Connection.Loop.NowMs + (_keep is null ? Settings.KeepAliveTimeoutMs : FirstIdleLookMs));
         }
     }
 
-    // When an idle connection gives its exchange back: while requests follow each other the exchange stays with its connection, as its HttpContext does on Kestrel.
+    // When an idle connection gives up what it keeps between requests that follow each other.
     private long FirstIdleLookMs => Math.Min(WatchIntervalMs, Settings.KeepAliveTimeoutMs);
 
-    // An idle connection holds neither buffer nor exchange. True when it did.
+    // An idle connection holds nothing but itself. True when it did.
     private bool ReleaseIdleMemory()
     {
-        bool held = false;
+        bool held = _keep is not null || _exchange is not null || (_input.IsAllocated && _input.Length == 0);
+        ReleaseExchangeAndInput();
+        _keep = null;
+        return held;
+    }
+
+    private void ReleaseExchangeAndInput()
+    {
         if (_input.IsAllocated && _input.Length == 0)
         {
             _input.Release(Blocks);
-            held = true;
         }
 
         if (_exchange is not null)
@@ -801,10 +813,7 @@ internal sealed class Http1Session : IConnectionHandler
             Debug.Assert((Signals & SessionSignals.Running) == 0);
             _acceptor.ReturnExchange(_exchange);
             _exchange = null;
-            held = true;
         }
-
-        return held;
     }
 
     // ---- Refusing and closing ------------------------------------------------------------------------------------------
