@@ -91,6 +91,8 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
 
     public override EndPoint? RemoteEndPoint => _remoteEndPoint ??= _peer.ToEndPoint() ?? (_endpoint.IsTcp ? null : s_unnamedUnixPeer);
 
+    public override PeerAddress Peer => _peer;
+
     public override IFeatureCollection Features => _features ?? MakeFeatures();
 
     public override object? FindFeature(Type key) => _features is null && !ConnectionFeatures.IsBuiltIn(key) ? null : Features[key];

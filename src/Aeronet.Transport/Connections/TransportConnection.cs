@@ -27,6 +27,9 @@ internal abstract class TransportConnection
 
     public abstract EndPoint? RemoteEndPoint { get; }
 
+    /// <summary>The peer's IP address, known from accept on; empty for Unix sockets.</summary>
+    public virtual PeerAddress Peer => default;
+
     /// <summary>Connection-level features, made when first asked for. Any thread while the connection is open.</summary>
     public abstract IFeatureCollection Features { get; }
 
