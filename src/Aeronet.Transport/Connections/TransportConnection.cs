@@ -21,7 +21,10 @@ internal abstract class TransportConnection
     public LoopContext Loop { get; }
 
     /// <summary>13 characters of base 32, made when first asked for.</summary>
-    public string ConnectionId => _connectionId ??= CorrelationId.Next();
+    public virtual string ConnectionId => _connectionId ??= CorrelationId.Next();
+
+    /// <summary>What the protocol receives and sends is encrypted on its way.</summary>
+    public virtual bool IsTls => false;
 
     public abstract EndPoint? LocalEndPoint { get; }
 
