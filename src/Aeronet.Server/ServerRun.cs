@@ -9,6 +9,7 @@ using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Server.Sessions;
+using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel;
@@ -89,7 +90,8 @@ internal sealed class ServerRun
         AppRunner runner = AppRunner.Create(application, settings);
         EventLoopGroup group = EventLoopGroup.Start(options.Transport, services.LoggerFactory, services.MeterFactory);
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
-        var binder = new EndpointBinder(group, endpoint => new HttpAcceptor(settings, endpoint, pools), addresses, settings);
+        ILogger transportLogger = services.LoggerFactory.CreateLogger(TransportLog.Category);
+        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), addresses, settings);
         addresses.BeginRun();
         try
         {

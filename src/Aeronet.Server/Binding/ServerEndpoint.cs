@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Aeronet.Server.Binding;
@@ -23,6 +24,9 @@ internal sealed class ServerEndpoint
     public string DisplayName { get; }
 
     public HttpProtocols Protocols { get; }
+
+    /// <summary>Null: cleartext.</summary>
+    public TlsEndpoint? Tls { get; init; }
 
     /// <summary>Counts the connections of this endpoint; null: no limit. Kestrel counts per endpoint, too, not per server.</summary>
     public ConcurrencyLimit? Connections { get; }

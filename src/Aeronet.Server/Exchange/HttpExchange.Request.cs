@@ -62,7 +62,7 @@ internal abstract partial class HttpExchange :
 
     public string Scheme
     {
-        get => _scheme ??= "http";
+        get => _scheme ??= Session.Connection.IsTls ? "https" : "http";
         set => _scheme = value;
     }
 

@@ -2,6 +2,8 @@ using System.Collections.Generic;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Tls;
+using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Server.Sessions;
 
@@ -19,6 +21,13 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
     }
 
     public ServerSettings Settings { get; }
+
+    /// <summary>What accepts the connections of an endpoint: HTTP, behind TLS where the endpoint has it.</summary>
+    public static IConnectionAcceptor Create(ServerSettings settings, ServerEndpoint endpoint, ExchangePool[] pools, ILogger logger)
+    {
+        HttpAcceptor http = new(settings, endpoint, pools);
+        return endpoint.Tls is { } tls ? new TlsAcceptor(tls, http, logger) : http;
+    }
 
     public IConnectionHandler? Accept(TransportConnection connection)
     {

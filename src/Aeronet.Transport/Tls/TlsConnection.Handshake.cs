@@ -66,7 +66,7 @@ internal sealed partial class TlsConnection
     {
         while (true)
         {
-            IoResult received = _inner.Receive(handshake.Input.GetFree(Loop.Blocks, HelloSizeHint));
+            IoResult received = ReceiveBelow(handshake.Input.GetFree(Loop.Blocks, HelloSizeHint));
             if (received.IsWouldBlock)
             {
                 return;
@@ -323,7 +323,7 @@ internal sealed partial class TlsConnection
     {
         while (handshake.LingerBytesLeft > 0)
         {
-            IoResult received = _inner.Receive(handshake.Input.GetFree(Loop.Blocks, HelloSizeHint));
+            IoResult received = ReceiveBelow(handshake.Input.GetFree(Loop.Blocks, HelloSizeHint));
             if (received.IsWouldBlock)
             {
                 handshake.Input.Release(Loop.Blocks);

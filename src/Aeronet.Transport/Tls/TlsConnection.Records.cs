@@ -149,32 +149,38 @@ internal sealed partial class TlsConnection
             return count;
         }
 
-        // Taken before the receive: an announcement that comes meanwhile makes the socket not empty.
-        int edges = Volatile.Read(ref _edges);
-        if (_emptyAtEdge == edges && !IsPeerClosed)
-        {
-            return SslSession.WouldBlock;
-        }
-
-        IoResult received = _inner.Receive(into);
+        IoResult received = ReceiveBelow(into);
         if (received.HasBytes)
         {
-            if (received.Bytes < into.Length)
-            {
-                _emptyAtEdge = edges;
-            }
-
             return received.Bytes;
         }
 
         if (received.IsWouldBlock)
         {
-            _emptyAtEdge = edges;
             return SslSession.WouldBlock;
         }
 
         _endOfRecords = received.IsEndOfStream;
         return received.IsEndOfStream ? 0 : SslSession.ConnectionFailed;
+    }
+
+    /// <summary>Receives from the socket unless it is known to be empty.</summary>
+    private IoResult ReceiveBelow(Span<byte> into)
+    {
+        // Taken before the receive: an announcement that comes meanwhile makes the socket not empty.
+        int edges = Volatile.Read(ref _edges);
+        if (_emptyAtEdge == edges && !IsPeerClosed)
+        {
+            return IoResult.WouldBlock;
+        }
+
+        IoResult received = _inner.Receive(into);
+        if (received.IsWouldBlock || (received.HasBytes && received.Bytes < into.Length))
+        {
+            _emptyAtEdge = edges;
+        }
+
+        return received;
     }
 
     // ---- Sending ----------------------------------------------------------------------------------------------
@@ -504,7 +510,7 @@ internal sealed partial class TlsConnection
 
     private void WriteCloseNotify()
     {
-        if (_session.Exists && !_sendFailed && !Has(State.ShutdownSent) && IsOpen)
+        if (_session.Exists && !_sendFailed && !Has(State.ShutdownSent) && _version != 0)
         {
             _session.Shutdown(this);
         }

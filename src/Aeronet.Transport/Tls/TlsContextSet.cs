@@ -74,7 +74,9 @@ internal sealed class TlsContextSet
             foreach ((string suffix, TlsContext context) in _wildcards)
             {
                 // At the dot: *.example.com is not for fooexample.com, nor for example.com itself.
-                if (serverName.Length > suffix.Length && serverName.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
+                int label = serverName.Length - suffix.Length;
+                if (label > 0 && serverName.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)
+                    && (Settings.WildcardsSpanLabels || !serverName.AsSpan(0, label).Contains('.')))
                 {
                     return context;
                 }

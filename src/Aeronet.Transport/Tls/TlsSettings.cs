@@ -11,8 +11,11 @@ internal sealed class TlsSettings
     /// <summary>For clients that name no server, or one that <see cref="Names"/> does not have. Null: their handshake fails with unrecognized_name, as Kestrel's <c>Sni</c> section without <c>*</c>.</summary>
     public TlsIdentity? Default { get; init; }
 
-    /// <summary>By server name: <c>a.example.com</c>, or <c>*.example.com</c> for everything below that dot. Lower case not required; the exact name wins, then the longest wildcard.</summary>
+    /// <summary>By server name: <c>a.example.com</c>, or <c>*.example.com</c> for what is below that dot. Upper and lower case are one; the exact name wins, then the longest wildcard.</summary>
     public IReadOnlyDictionary<string, TlsIdentity> Names { get; init; } = new Dictionary<string, TlsIdentity>();
+
+    /// <summary>True: <c>*.example.com</c> is also for <c>a.b.example.com</c>, as in Kestrel's <c>Sni</c> section. False: for one label only, as a certificate's wildcard (RFC 9525 section 6.3).</summary>
+    public bool WildcardsSpanLabels { get; init; }
 
     /// <summary>Chooses per connection, before <see cref="Names"/> and <see cref="Default"/>; what it returns null for goes on with those.</summary>
     public ITlsSelector? Selector { get; init; }
