@@ -83,6 +83,9 @@ public sealed class AeronetServerOptions
     /// <summary>The socket loops.</summary>
     public AeronetTransportOptions Transport { get; } = new();
 
+    /// <summary>TLS beyond what Kestrel's options have words for.</summary>
+    public AeronetTlsOptions Tls { get; } = new();
+
     /// <summary>Where application code starts. Default <see cref="ApplicationMode.ThreadPool"/>.</summary>
     public ApplicationMode ApplicationMode { get; set; } = ApplicationMode.ThreadPool;
 

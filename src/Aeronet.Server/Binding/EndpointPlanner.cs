@@ -47,17 +47,13 @@ internal static class EndpointPlanner
         return FromAddresses([DefaultUrl], kestrel);
     }
 
-    /// <summary>The endpoints of the configuration section that have to be TLS: known before Kestrel's loader asks for certificates that nobody needs here.</summary>
-    public static List<string> FindHttpsEndpoints(KestrelConfigurationLoader? loader)
-        => ConfiguredUrls(loader)
-            .Where(static endpoint => endpoint.Url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
-            .Select(static endpoint => EndpointRequest.HttpsFault($"{endpoint.Name} ({endpoint.Url})"))
-            .ToList();
-
     private static List<EndpointRequest> ReadEndpoints(KestrelServerOptions kestrel)
     {
-        List<string> faults = FindHttpsEndpoints(kestrel.ConfigurationLoader);
-        ThrowIfAny(faults);
+        if (ConfiguredUrls(kestrel.ConfigurationLoader).Exists(static endpoint => endpoint.Url.StartsWith("https:", StringComparison.OrdinalIgnoreCase)))
+        {
+            // A slim builder leaves that to UseKestrelHttpsConfiguration, in order to leave code out; here it is there anyway.
+            KestrelInternals.EnableHttpsConfiguration(kestrel);
+        }
         kestrel.ConfigurationLoader?.Load();
         return
         [
@@ -82,7 +78,14 @@ internal static class EndpointPlanner
             }
             else
             {
-                requests.Add(EndpointRequest.FromAddress(address, kestrel));
+                try
+                {
+                    requests.Add(EndpointRequest.FromAddress(address, kestrel));
+                }
+                catch (InvalidOperationException noCertificate) when (address.IsHttps)
+                {
+                    faults.Add($"The endpoint {url} cannot be started. {noCertificate.Message}");
+                }
             }
         }
         return Checked(requests, faults);
