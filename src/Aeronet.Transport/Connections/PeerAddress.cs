@@ -1,5 +1,6 @@
 using System;
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -47,6 +48,34 @@ internal readonly struct PeerAddress
         bool isIp = (address.Family == SockAddr.InterNetwork && address.Length >= Ipv4Offset + Ipv4Length)
             || (address.Family == SockAddr.InterNetworkV6 && address.Length >= ScopeOffset + sizeof(uint));
         return isIp ? new PeerAddress(address) : default;
+    }
+
+    /// <summary>The network that the peer belongs to, IPv4 in its IPv6-mapped form (RFC 4291 section 2.5.5.2): a dual-mode listener sees the same peer either way.</summary>
+    /// <param name="ipv4PrefixLength">Bits of an IPv4 address that count, 0 to 32.</param>
+    /// <param name="ipv6PrefixLength">Bits of an IPv6 address that count, 0 to 128.</param>
+    /// <param name="network">The address with all other bits cleared.</param>
+    /// <returns>False when it is no IP address.</returns>
+    public bool TryGetNetwork(int ipv4PrefixLength, int ipv6PrefixLength, out UInt128 network)
+    {
+        Debug.Assert(ipv4PrefixLength is >= 0 and <= 32);
+        Debug.Assert(ipv6PrefixLength is >= 0 and <= 128);
+        const ulong mappedPrefix = 0xFFFFul << 32;
+        switch (_family)
+        {
+            case SockAddr.InterNetwork:
+                network = new UInt128(0, mappedPrefix | BinaryPrimitives.ReverseEndianness((uint)_low));
+                break;
+            case SockAddr.InterNetworkV6:
+                network = new UInt128(BinaryPrimitives.ReverseEndianness(_low), BinaryPrimitives.ReverseEndianness(_high));
+                break;
+            default:
+                network = default;
+                return false;
+        }
+        bool isIpv4 = network >> 32 == 0xFFFF;
+        int ignoredBits = isIpv4 ? 32 - ipv4PrefixLength : 128 - ipv6PrefixLength;
+        network = ignoredBits == 128 ? 0 : network >> ignoredBits << ignoredBits;
+        return true;
     }
 
     /// <summary>Null when it is no IP address.</summary>
