@@ -203,6 +203,7 @@ internal sealed class ServerRun
         IChangeToken? next = KestrelInternals.GetReloadToken(_watched);
         try
         {
+            EndpointPlanner.EnableHttps(_watched.Options);
             KestrelInternals.Reload(_watched);
             await _binder.ReplaceConfiguredAsync(KestrelInternals.GetConfigurationBackedListenOptions(_watched.Options).ToArray()).ConfigureAwait(false);
         }

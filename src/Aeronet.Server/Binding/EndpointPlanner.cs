@@ -47,13 +47,18 @@ internal static class EndpointPlanner
         return FromAddresses([DefaultUrl], kestrel);
     }
 
-    private static List<EndpointRequest> ReadEndpoints(KestrelServerOptions kestrel)
+    /// <summary>Before the configuration is read: a slim builder leaves HTTPS to <c>UseKestrelHttpsConfiguration</c>, in order to leave code out; here it is there anyway.</summary>
+    public static void EnableHttps(KestrelServerOptions kestrel)
     {
         if (ConfiguredUrls(kestrel.ConfigurationLoader).Exists(static endpoint => endpoint.Url.StartsWith("https:", StringComparison.OrdinalIgnoreCase)))
         {
-            // A slim builder leaves that to UseKestrelHttpsConfiguration, in order to leave code out; here it is there anyway.
             KestrelInternals.EnableHttpsConfiguration(kestrel);
         }
+    }
+
+    private static List<EndpointRequest> ReadEndpoints(KestrelServerOptions kestrel)
+    {
+        EnableHttps(kestrel);
         kestrel.ConfigurationLoader?.Load();
         return
         [
