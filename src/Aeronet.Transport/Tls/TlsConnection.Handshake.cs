@@ -37,6 +37,9 @@ internal sealed partial class TlsConnection
         settings.Services.Observer?.OnHandshakeStarted(this);
     }
 
+    /// <summary>Sends what the handshake has left to be said, unless a response has taken it along. Any thread, also after the end.</summary>
+    internal void FlushRest() => FlushNow();
+
     /// <summary>The thread pool has an answer. Any thread.</summary>
     internal void PostAnswer()
     {
@@ -104,7 +107,7 @@ internal sealed partial class TlsConnection
         if (handshake.Contexts.Settings.Selector is not null)
         {
             handshake.At = TlsHandshake.Step.Selecting;
-            handshake.BeginSelection(this, _serverName, applicationProtocols);
+            handshake.BeginSelection(_serverName, applicationProtocols);
             return;
         }
 
@@ -226,7 +229,7 @@ internal sealed partial class TlsConnection
 
         handshake.At = TlsHandshake.Step.CheckingClient;
         FlushNow();
-        handshake.BeginClientCheck(this, clients, _clientCertificate, issuers);
+        handshake.BeginClientCheck(clients, _clientCertificate, issuers);
     }
 
     private void Open(TlsHandshake handshake)
@@ -242,9 +245,10 @@ internal sealed partial class TlsConnection
 
         _inner.SetDeadline(handshake.ProtocolDeadlineMs);
         _protocol.OnReadable(IsPeerClosed);
-        if (!Has(State.Closed))
+        if (_records is not null)
         {
-            FlushNow();
+            // Tickets, or Finished in TLS 1.2. Behind the application, if the protocol has just scheduled it: they leave with its response then.
+            Loop.Schedule(handshake);
         }
     }
 

@@ -96,21 +96,6 @@ internal sealed partial class TlsConnection
         }
     }
 
-    public override bool WaitUntilReady(bool toSend, int timeoutMs)
-    {
-        if (!_inner.WaitUntilReady(toSend, timeoutMs))
-        {
-            return false;
-        }
-
-        if (!toSend)
-        {
-            _emptyAtEdge = -1; // the edge itself is still in epoll's queue
-        }
-
-        return true;
-    }
-
     private IoResult EndOf(SslResult result)
     {
         // The end without close_notify is an end, too: HTTP frames its messages by itself, and half of the world's clients close like that.

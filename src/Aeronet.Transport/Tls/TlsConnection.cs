@@ -41,7 +41,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
     {
         _inner = inner;
         _acceptor = acceptor;
-        _handshake = new TlsHandshake(contexts, inner.Loop.NowMs);
+        _handshake = new TlsHandshake(this, contexts, inner.Loop.NowMs);
     }
 
     // Any thread, interlocked.

@@ -7,6 +7,7 @@ using System.Threading.Tasks;
 using Aeronet.Native.OpenSsl;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Loop;
 
 namespace Aeronet.Transport.Tls;
 
@@ -18,13 +19,15 @@ namespace Aeronet.Transport.Tls;
 ///        +========================+===== failed ===========+=======================+====> Lingering ==> closed
 /// </code>
 /// </remarks>
-internal sealed class TlsHandshake
+internal sealed class TlsHandshake : IApplicationCall
 {
+    private readonly TlsConnection _connection;
     private readonly CancellationTokenSource? _selectionEnds; // Non-null once a selection has been started.
     private volatile object? _answer; // set by the thread pool, taken by the loop
 
-    public TlsHandshake(TlsContextSet contexts, long startMs)
+    public TlsHandshake(TlsConnection connection, TlsContextSet contexts, long startMs)
     {
+        _connection = connection;
         Contexts = contexts;
         StartMs = startMs;
         _selectionEnds = contexts.Settings.Selector is null ? null : new CancellationTokenSource();
@@ -57,19 +60,19 @@ internal sealed class TlsHandshake
     public bool IsOver { get; set; }
 
     /// <summary>Starts the application's selection on the thread pool; <see cref="TakeAnswer"/> has it after the connection's post.</summary>
-    public void BeginSelection(TlsConnection connection, string serverName, byte[] applicationProtocols)
+    public void BeginSelection(string serverName, byte[] applicationProtocols)
     {
         Debug.Assert(_selectionEnds is not null);
         byte[] bytes = Contexts.Settings.Services.CapturesClientHello ? Input.Unread.ToArray() : [];
-        TlsClientHello hello = new(connection, serverName, ClientHelloReader.ReadProtocols(applicationProtocols), bytes);
-        ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Handshake.SelectAsync(work.Connection, work.Hello), (Handshake: this, Connection: connection, Hello: hello), preferLocal: false);
+        TlsClientHello hello = new(_connection, serverName, ClientHelloReader.ReadProtocols(applicationProtocols), bytes);
+        ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Handshake.SelectAsync(work.Hello), (Handshake: this, Hello: hello), preferLocal: false);
     }
 
     /// <summary>Starts the check of the client's certificate on the thread pool.</summary>
-    public void BeginClientCheck(TlsConnection connection, TlsClientCertificates policy, X509Certificate2? certificate, List<byte[]> issuers)
+    public void BeginClientCheck(TlsClientCertificates policy, X509Certificate2? certificate, List<byte[]> issuers)
         => ThreadPool.UnsafeQueueUserWorkItem(
-            static work => work.Handshake.CheckClient(work.Connection, work.Policy, work.Certificate, work.Issuers),
-            (Handshake: this, Connection: connection, Policy: policy, Certificate: certificate, Issuers: issuers),
+            static work => work.Handshake.CheckClient(work.Policy, work.Certificate, work.Issuers),
+            (Handshake: this, Policy: policy, Certificate: certificate, Issuers: issuers),
             preferLocal: false);
 
     /// <summary>What the thread pool has found: a <see cref="TlsContext"/>, a refusal as text, or a boxed verdict; null while it is at work.</summary>
@@ -83,7 +86,25 @@ internal sealed class TlsHandshake
     /// <summary>Tells a selection under way that nobody waits for it any more.</summary>
     public void CancelSelection() => _selectionEnds?.Cancel();
 
-    private async Task SelectAsync(TlsConnection connection, TlsClientHello hello)
+    // What is left to be said after the handshake, in its turn behind the application code that the protocol has scheduled.
+
+    void IApplicationCall.Run() => _connection.FlushRest();
+
+    void IApplicationCall.OnReturned()
+    {
+    }
+
+    void IApplicationCall.OnReturnedElsewhere()
+    {
+    }
+
+    void IApplicationCall.OnTakenOver()
+    {
+    }
+
+    void IApplicationCall.OnFailed(Exception exception) => _connection.Abort();
+
+    private async Task SelectAsync(TlsClientHello hello)
     {
         object answer;
         try
@@ -97,36 +118,36 @@ internal sealed class TlsHandshake
         {
             if (!_selectionEnds!.IsCancellationRequested)
             {
-                TlsLog.SelectionFailed(connection.Logger, connection.ConnectionId, failure);
+                TlsLog.SelectionFailed(_connection.Logger, _connection.ConnectionId, failure);
             }
 
             answer = "the selection failed";
         }
 
-        Answer(connection, answer);
+        Answer(answer);
     }
 
-    private void CheckClient(TlsConnection connection, TlsClientCertificates policy, X509Certificate2? certificate, List<byte[]> issuers)
+    private void CheckClient(TlsClientCertificates policy, X509Certificate2? certificate, List<byte[]> issuers)
     {
         object answer;
         try
         {
-            answer = TlsClientCheck.Run(connection, policy, certificate, issuers) ?? (object)true;
+            answer = TlsClientCheck.Run(_connection, policy, certificate, issuers) ?? (object)true;
         }
 #pragma warning disable CA1031 // the application's own code; the client is refused, the process goes on
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            TlsLog.ClientCertificateCheckFailed(connection.Logger, connection.ConnectionId, failure);
+            TlsLog.ClientCertificateCheckFailed(_connection.Logger, _connection.ConnectionId, failure);
             answer = "the check failed";
         }
 
-        Answer(connection, answer);
+        Answer(answer);
     }
 
-    private void Answer(TlsConnection connection, object answer)
+    private void Answer(object answer)
     {
         _answer = answer;
-        connection.PostAnswer();
+        _connection.PostAnswer();
     }
 }
