@@ -40,9 +40,9 @@ public sealed class AeronetServerOptionsSetupTests
                 string key = $"{path}:{property.Name}";
                 object? value = property.GetValue(owner);
                 Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
-                if (value is IEnumerable and not string)
+                if (value is IEnumerable and not string || typeof(Delegate).IsAssignableFrom(type))
                 {
-                    continue;
+                    continue; // lists have tests of their own, callbacks come from code
                 }
                 if (!property.CanWrite)
                 {
@@ -52,6 +52,7 @@ public sealed class AeronetServerOptionsSetupTests
                 object other = type == typeof(bool) ? !(bool)value!
                     : type == typeof(int) ? (int)(value ?? 1) + 1
                     : type == typeof(long) ? (long)(value ?? 1L) + 1
+                    : type == typeof(string) ? "text"
                     : type == typeof(TimeSpan) ? (TimeSpan)value! + TimeSpan.FromSeconds(1)
                     : type == typeof(UnixFileMode) ? UnixFileMode.UserRead | UnixFileMode.UserWrite
                     : type.IsEnum ? Enum.GetValues(type).Cast<object>().Last()
@@ -70,7 +71,7 @@ public sealed class AeronetServerOptionsSetupTests
                 {
                     found[key] = property.GetValue(owner);
                 }
-                else if (property.GetValue(owner) is { } value and not IEnumerable)
+                else if (property.GetValue(owner) is { } value and not IEnumerable and not Delegate)
                 {
                     Find(key, value);
                 }
