@@ -109,7 +109,7 @@ internal sealed class EndpointBinder
                     throw new InvalidOperationException(fault);
                 }
                 // The same address with other settings: the listener stays, and so does every connection. New ones get the new certificates; nothing else of an endpoint can change while it runs.
-                if (removed.Find(entry => SameAddress(entry.Request, request)) is { } kept)
+                if (removed.Find(entry => SameAddress(entry.Request, request) && entry.Request.IsNativeTls == request.IsNativeTls) is { } kept)
                 {
                     if (request.IsNativeTls)
                     {
@@ -120,6 +120,11 @@ internal sealed class EndpointBinder
                     continue;
                 }
                 _tls.Add(request);
+                if (removed.Find(entry => SameAddress(entry.Request, request)) is { } other)
+                {
+                    // Cleartext became TLS, or the other way round: only one of them can listen there, so here the old one ends first.
+                    await Task.WhenAll(other.Listeners.Select(_group.UnbindAsync)).ConfigureAwait(false);
+                }
                 await BindAsync(request).ConfigureAwait(false);
                 started.Add(request.Name);
             }
@@ -237,7 +242,7 @@ internal sealed class EndpointBinder
     }
 
     private static bool SameAddress(EndpointRequest one, EndpointRequest other)
-        => one.Scope == other.Scope && one.IsNativeTls == other.IsNativeTls && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
+        => one.Scope == other.Scope && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
 
     /// <param name="Request">What was asked for.</param>
     /// <param name="Listeners">One, or two for localhost.</param>
