@@ -44,7 +44,7 @@ internal sealed class AeronetServer : IServer
         ArgumentNullException.ThrowIfNull(kestrelOptions);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
-        _services = new ServerServices(kestrelOptions, options, loggerFactory, meterFactory, diagnosticSource, new ServerLog(loggerFactory), new ServerMetrics(meterFactory));
+        _services = new ServerServices(kestrelOptions, options, loggerFactory, meterFactory, diagnosticSource, new ServerLog(loggerFactory), new ServerMetrics(meterFactory), new TlsMetrics(meterFactory));
         Features = new FeatureCollection();
         Features.Set<IServerAddressesFeature>(_addresses);
     }

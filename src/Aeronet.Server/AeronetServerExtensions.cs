@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Server;
+using Aeronet.Server.Https;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -31,6 +32,8 @@ public static class AeronetServerExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<AeronetServerOptions>, AeronetServerOptionsSetup>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<AeronetServerOptions>, AeronetServerOptionsValidator>());
         services.AddOptions<AeronetServerOptions>().ValidateOnStart();
+        services.TryAddSingleton<TlsControl>();
+        services.TryAddSingleton<IAeronetTls>(static provider => provider.GetRequiredService<TlsControl>());
         services.AddSingleton<IServer, AeronetServer>();
         services.AddHostedService<ServerReplacementCheck>();
         return services;

@@ -84,6 +84,9 @@ public sealed class AeronetServerOptions
     /// <summary>The socket loops.</summary>
     public AeronetTransportOptions Transport { get; } = new();
 
+    /// <summary>TLS beyond what Kestrel's options have words for.</summary>
+    public AeronetTlsOptions Tls { get; } = new();
+
     /// <summary>Where application code starts. Default <see cref="ApplicationMode.Inline"/>; <see cref="ApplicationMode.ThreadPool"/> is Kestrel's form.</summary>
     /// <remarks>Single endpoints are set apart with <c>RunOnThreadPool()</c> or <c>RunInline()</c>. Code after an <c>await</c> that had to wait continues on the thread pool in both modes.</remarks>
     public ApplicationMode ApplicationMode { get; set; } = ApplicationMode.Inline;

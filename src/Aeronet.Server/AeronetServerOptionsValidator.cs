@@ -13,6 +13,7 @@ internal sealed class AeronetServerOptionsValidator : IValidateOptions<AeronetSe
 {
     private static readonly TimeSpan s_closingTimeMax = TimeSpan.FromSeconds(60);
     private static readonly AeronetTransportOptionsValidator s_transportValidator = new();
+    private static readonly AeronetTlsOptionsValidator s_tlsValidator = new();
 
     // The server owns these: framing, connection management, the clock. RFC 9110 section 7.6.1, RFC 9112 section 6.
     private static readonly HashSet<string> s_reservedNames = new(StringComparer.OrdinalIgnoreCase)
@@ -74,6 +75,15 @@ internal sealed class AeronetServerOptionsValidator : IValidateOptions<AeronetSe
             foreach (string fault in transport.Failures)
             {
                 faults.Add($"Transport.{fault}");
+            }
+        }
+
+        ValidateOptionsResult tls = s_tlsValidator.Validate(name: null, options.Tls);
+        if (tls.Failed)
+        {
+            foreach (string fault in tls.Failures)
+            {
+                faults.Add($"Tls.{fault}");
             }
         }
 

@@ -8,6 +8,7 @@ using System.Threading.Tasks;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
+using Aeronet.Server.Https;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
@@ -28,7 +29,8 @@ internal sealed record ServerServices(
     IMeterFactory? MeterFactory,
     DiagnosticSource? DiagnosticSource,
     ServerLog Log,
-    ServerMetrics Metrics);
+    ServerMetrics Metrics,
+    TlsMetrics TlsMetrics);
 
 /// <summary>The server from one start to its stop: loops, endpoints, and the watch on the configuration.</summary>
 internal sealed class ServerRun
@@ -38,6 +40,7 @@ internal sealed class ServerRun
     private readonly ServerServices _services;
     private readonly EventLoopGroup _group;
     private readonly EndpointBinder _binder;
+    private readonly ServerTls _tls;
     private readonly ServerAddresses _addresses;
     private readonly KestrelConfigurationLoader? _watched; // Non-null when configuration changes are followed.
     private readonly TaskCompletionSource _patienceOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -50,11 +53,12 @@ internal sealed class ServerRun
     // Inside a change, or before the first.
     private IDisposable? _changeRegistration;
 
-    private ServerRun(ServerServices services, EventLoopGroup group, EndpointBinder binder, ServerAddresses addresses, KestrelConfigurationLoader? watched)
+    private ServerRun(ServerServices services, EventLoopGroup group, EndpointBinder binder, ServerTls tls, ServerAddresses addresses, KestrelConfigurationLoader? watched)
     {
         _services = services;
         _group = group;
         _binder = binder;
+        _tls = tls;
         _addresses = addresses;
         _watched = watched;
     }
@@ -80,18 +84,29 @@ internal sealed class ServerRun
         // Taken before the configuration is read: a change in between fires it.
         KestrelConfigurationLoader? loader = kestrel.ConfigurationLoader;
         bool followsChanges = loader is not null && KestrelInternals.GetReloadOnChange(loader) && !(addresses.PreferHostingUrls && addresses.Count > 0);
-        IChangeToken? change = followsChanges ? loader!.Configuration.GetReloadToken() : null;
+        IChangeToken? change = followsChanges ? KestrelInternals.GetReloadToken(loader!) : null;
 
         string[] asked = addresses.ToArray();
         bool isRestart = lastRun is not null && asked.SequenceEqual(lastRun.LastAddresses);
         List<EndpointRequest> requests = isRestart ? lastRun!.LastRequests : EndpointPlanner.Plan(kestrel, addresses, log);
+
+        var tls = new ServerTls(options.Tls, kestrel.ApplicationServices, services.TlsMetrics, TimeProvider.System, services.LoggerFactory);
+        try
+        {
+            tls.AddAll(requests);
+        }
+        catch
+        {
+            tls.Dispose();
+            throw;
+        }
 
         ServerSettings settings = ServerSettings.Create(kestrel, options, services.Log, services.Metrics, TimeProvider.System, services.DiagnosticSource);
         AppRunner runner = AppRunner.Create(application, settings);
         EventLoopGroup group = EventLoopGroup.Start(options.Transport, services.LoggerFactory, services.MeterFactory);
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
         ILogger transportLogger = services.LoggerFactory.CreateLogger(TransportLog.Category);
-        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), addresses, settings);
+        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), tls, addresses, settings);
         addresses.BeginRun();
         try
         {
@@ -105,12 +120,13 @@ internal sealed class ServerRun
             await binder.RollBackAsync().ConfigureAwait(false);
             group.Abort(); // A client may have connected to an endpoint that was bound before the failure.
             await group.StopAsync(s_abortGrace).ConfigureAwait(false);
+            tls.Dispose();
             addresses.EndRun(asked);
             throw;
         }
 
         log.ServerStarted(group.Loops.Count, settings.ApplicationMode, binder.Count);
-        var run = new ServerRun(services, group, binder, addresses, followsChanges ? loader : null);
+        var run = new ServerRun(services, group, binder, tls, addresses, followsChanges ? loader : null);
         run.Watch(change);
         if (isRestart && followsChanges)
         {
@@ -159,6 +175,7 @@ internal sealed class ServerRun
 
         // Loops without connections end at once. One with a connection that application code holds on to ends when that returns; nobody waits for it.
         await _group.StopAsync(empty.IsCompleted ? s_abortGrace : TimeSpan.Zero).ConfigureAwait(false);
+        _tls.Dispose();
     }
 
     private void Watch(IChangeToken? change)
@@ -183,13 +200,10 @@ internal sealed class ServerRun
     private async Task ApplyConfigurationChangeAsync()
     {
         Debug.Assert(_watched is not null);
-        IChangeToken next = _watched.Configuration.GetReloadToken();
+        IChangeToken? next = KestrelInternals.GetReloadToken(_watched);
         try
         {
-            if (EndpointPlanner.FindHttpsEndpoints(_watched) is { Count: > 0 } faults)
-            {
-                throw new InvalidOperationException(string.Join(Environment.NewLine, faults));
-            }
+            EndpointPlanner.EnableHttps(_watched.Options);
             KestrelInternals.Reload(_watched);
             await _binder.ReplaceConfiguredAsync(KestrelInternals.GetConfigurationBackedListenOptions(_watched.Options).ToArray()).ConfigureAwait(false);
         }

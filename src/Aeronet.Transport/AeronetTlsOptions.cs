@@ -88,8 +88,8 @@ public sealed class AeronetTlsOptions
     /// <remarks>A certificate and its key are two files: this waits for both.</remarks>
     public TimeSpan ReloadDelay { get; set; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Called once for every handshake that has ended, failed or been refused, on the loop's thread: must not block. Default null.</summary>
-    /// <remarks>What it throws is logged and goes no further.</remarks>
+    /// <summary>Called once for every handshake that has ended, failed or been refused. Default null.</summary>
+    /// <remarks>On thread-pool threads, in order, one call at a time. Up to 4,096 reports wait for a callback that is slow, more are dropped. What it throws is logged and goes no further.</remarks>
     public Action<TlsHandshakeReport>? OnHandshake { get; set; }
 }
 

@@ -8,9 +8,11 @@ using System.Net.Sockets;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Server.Diagnostics;
+using Aeronet.Server.Https;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -27,15 +29,17 @@ internal sealed class EndpointBinder
 
     private readonly EventLoopGroup _group;
     private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
+    private readonly ServerTls _tls;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
-    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ServerAddresses addresses, ServerSettings settings)
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ServerTls tls, ServerAddresses addresses, ServerSettings settings)
     {
         _group = group;
         _acceptorOf = acceptorOf;
+        _tls = tls;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
         _log = settings.Log.General;
@@ -65,7 +69,7 @@ internal sealed class EndpointBinder
             KestrelInternals.SetEndPoint(request.Options, listeners[0].LocalEndPoint);
         }
         WarnOfUnusedProtocols(request);
-        string address = ListenAddress.Display(request.EndPoint, request.LocalhostName);
+        string address = request.Display(request.EndPoint, request.LocalhostName);
         _addresses.Publish(address);
         _entries.Add(new Entry(request, listeners, address));
     }
@@ -104,19 +108,28 @@ internal sealed class EndpointBinder
                 {
                     throw new InvalidOperationException(fault);
                 }
-                // The same address with other settings: the listener stays, nothing else of a cleartext endpoint can change while it runs.
+                // The same address with other settings: the listener stays, and so does every connection. New ones get the new certificates; nothing else of an endpoint can change while it runs.
                 if (removed.Find(entry => SameAddress(entry.Request, request)) is { } kept)
                 {
+                    if (request.IsNativeTls)
+                    {
+                        _tls.Replace(kept.Request.Options, options);
+                    }
                     removed.Remove(kept);
                     _entries[_entries.IndexOf(kept)] = kept with { Request = request };
                     continue;
                 }
+                _tls.Add(request);
                 await BindAsync(request).ConfigureAwait(false);
                 started.Add(request.Name);
             }
-            catch (Exception failure) when (failure is IOException or SocketException or InvalidOperationException)
+            catch (Exception failure) when (failure is IOException or SocketException or InvalidOperationException or TlsConfigurationException)
             {
                 failed = true;
+                if (!_entries.Exists(entry => entry.Request.Options == options))
+                {
+                    _tls.Remove(options);
+                }
                 _log.EndpointReloadFailed(request.Name, failure);
             }
         }
@@ -130,6 +143,7 @@ internal sealed class EndpointBinder
         {
             _entries.Remove(entry);
             _addresses.Withdraw(entry.Address);
+            _tls.Remove(entry.Request.Options);
         }
         await Task.WhenAll(removed.SelectMany(static entry => entry.Listeners).Select(EndAsync)).ConfigureAwait(false);
         if (started.Count > 0 || removed.Count > 0)
@@ -141,7 +155,7 @@ internal sealed class EndpointBinder
     // The default asks for HTTP/2, too: only what somebody wrote down deserves a warning.
     private void WarnOfUnusedProtocols(EndpointRequest request)
     {
-        if (!KestrelInternals.GetProtocolsSetExplicitly(request.Options))
+        if (!KestrelInternals.GetProtocolsSetExplicitly(request.Options) || request.IsHttps)
         {
             return;
         }
@@ -169,8 +183,8 @@ internal sealed class EndpointBinder
 
     private BoundEndpoint BindOne(EndpointRequest request, EndPoint endPoint)
     {
-        string display = ListenAddress.Display(endPoint);
-        var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections);
+        string display = request.Display(endPoint);
+        var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections) { Tls = _tls.Find(request.Options) };
         try
         {
             return _group.Bind(endPoint, _acceptorOf(endpoint));
@@ -223,7 +237,7 @@ internal sealed class EndpointBinder
     }
 
     private static bool SameAddress(EndpointRequest one, EndpointRequest other)
-        => one.Scope == other.Scope && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
+        => one.Scope == other.Scope && one.IsNativeTls == other.IsNativeTls && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
 
     /// <param name="Request">What was asked for.</param>
     /// <param name="Listeners">One, or two for localhost.</param>

@@ -47,17 +47,18 @@ internal static class EndpointPlanner
         return FromAddresses([DefaultUrl], kestrel);
     }
 
-    /// <summary>The endpoints of the configuration section that have to be TLS: known before Kestrel's loader asks for certificates that nobody needs here.</summary>
-    public static List<string> FindHttpsEndpoints(KestrelConfigurationLoader? loader)
-        => ConfiguredUrls(loader)
-            .Where(static endpoint => endpoint.Url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
-            .Select(static endpoint => EndpointRequest.HttpsFault($"{endpoint.Name} ({endpoint.Url})"))
-            .ToList();
+    /// <summary>Before the configuration is read: a slim builder leaves HTTPS to <c>UseKestrelHttpsConfiguration</c>, in order to leave code out; here it is there anyway.</summary>
+    public static void EnableHttps(KestrelServerOptions kestrel)
+    {
+        if (ConfiguredUrls(kestrel.ConfigurationLoader).Exists(static endpoint => endpoint.Url.StartsWith("https:", StringComparison.OrdinalIgnoreCase)))
+        {
+            KestrelInternals.EnableHttpsConfiguration(kestrel);
+        }
+    }
 
     private static List<EndpointRequest> ReadEndpoints(KestrelServerOptions kestrel)
     {
-        List<string> faults = FindHttpsEndpoints(kestrel.ConfigurationLoader);
-        ThrowIfAny(faults);
+        EnableHttps(kestrel);
         kestrel.ConfigurationLoader?.Load();
         return
         [
@@ -82,7 +83,14 @@ internal static class EndpointPlanner
             }
             else
             {
-                requests.Add(EndpointRequest.FromAddress(address, kestrel));
+                try
+                {
+                    requests.Add(EndpointRequest.FromAddress(address, kestrel));
+                }
+                catch (InvalidOperationException noCertificate) when (address.IsHttps)
+                {
+                    faults.Add($"The endpoint {url} cannot be started. {noCertificate.Message}");
+                }
             }
         }
         return Checked(requests, faults);

@@ -1,7 +1,9 @@
 using System;
 using System.Diagnostics;
 using System.Net;
+using Aeronet.Server.Https;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Aeronet.Server.Binding;
@@ -21,6 +23,14 @@ internal sealed class EndpointRequest
         IsConfigured = isConfigured;
     }
 
+    /// <summary>How an address of this endpoint is shown.</summary>
+    public string Display(EndPoint endPoint, string localhostName = "")
+    {
+        string display = ListenAddress.Display(endPoint, localhostName);
+        Debug.Assert(display.StartsWith("http://", StringComparison.Ordinal));
+        return IsHttps ? $"https{display.AsSpan(4)}" : display;
+    }
+
     /// <summary>Kestrel's description, with endpoint defaults applied. Its endpoint is replaced by the real one after binding, so a restart keeps a dynamic port.</summary>
     public ListenOptions Options { get; }
 
@@ -34,6 +44,9 @@ internal sealed class EndpointRequest
 
     public bool IsHttps { get; }
 
+    /// <summary>Aeronet's own TLS takes the place of the middleware that <c>UseHttps</c> added: there is no other.</summary>
+    public bool IsNativeTls => HttpsEndpoint.IsNative(Options);
+
     /// <summary>From the configuration section: follows its changes.</summary>
     public bool IsConfigured { get; }
 
@@ -44,6 +57,10 @@ internal sealed class EndpointRequest
         Debug.Assert(address.EndPoint is not null);
         ListenOptions options = KestrelInternals.CreateListenOptions(address.EndPoint);
         KestrelInternals.ApplyEndpointDefaults(kestrel, options);
+        if (address.IsHttps && !KestrelInternals.GetIsTls(options))
+        {
+            options.UseHttps(); // the defaults, and the default or development certificate
+        }
         return new EndpointRequest(options, address.Scope, address.Url, address.Host, address.IsHttps || KestrelInternals.GetIsTls(options), isConfigured: false);
     }
 
@@ -63,10 +80,6 @@ internal sealed class EndpointRequest
     /// <summary>Why this endpoint cannot be served; null when it can.</summary>
     public string? FindFault()
     {
-        if (IsHttps)
-        {
-            return HttpsFault(Name);
-        }
         if (Options.PipeName is not null)
         {
             return PipeFault(Name);
@@ -81,7 +94,7 @@ internal sealed class EndpointRequest
             return $"The endpoint {Name} asks for {Options.Protocols} only, and {reason}: add Http1 to {nameof(ListenOptions.Protocols)}.";
         }
         // Skipping middleware in silence could drop a security filter: better not to start.
-        if (KestrelInternals.GetMiddleware(Options) is { Count: > 0 })
+        if (KestrelInternals.GetMiddleware(Options) is { Count: > 0 } && !IsNativeTls)
         {
             return $"The endpoint {Name} has connection middleware (ListenOptions.Use, UseConnectionLogging and the like), which is not available yet on Aeronet: remove it, or serve this endpoint with Kestrel.";
         }
@@ -95,9 +108,6 @@ internal sealed class EndpointRequest
         }
         return null;
     }
-
-    public static string HttpsFault(string name)
-        => $"HTTPS is not available yet on Aeronet: the endpoint {name} cannot be started. Use an http:// address, or let a proxy end TLS in front of the server.";
 
     public static string PipeFault(string name)
         => $"The endpoint {name} is a named pipe, which Aeronet does not serve.";

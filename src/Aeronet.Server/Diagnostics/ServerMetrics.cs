@@ -140,7 +140,7 @@ internal sealed class ServerMetrics
         }
     }
 
-    private static KeyValuePair<string, object?>[] AddressTags(TransportConnection connection) => connection.LocalEndPoint switch
+    internal static KeyValuePair<string, object?>[] AddressTags(TransportConnection connection) => connection.LocalEndPoint switch
     {
         IPEndPoint ip =>
         [

@@ -91,6 +91,7 @@ internal static class HttpsEndpoint
         {
             Default = others,
             Names = names,
+            WildcardsSpanLabels = true, // Kestrel's rule for this section
             HandshakeTimeout = ToTimeout(callback.HandshakeTimeout),
             KernelTls = shared.KernelTls,
             Services = shared.Services,

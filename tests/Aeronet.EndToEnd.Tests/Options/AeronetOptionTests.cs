@@ -192,18 +192,6 @@ public sealed class AeronetOptionTests
     }
 
     [Fact]
-    public async Task An_https_endpoint_fails_the_start_with_its_address()
-    {
-        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => AppHost.StartAsync(
-            ServerKind.Aeronet,
-            app => app.Run(Echo.RespondAsync),
-            builder => builder.WebHost.UseUrls("https://127.0.0.1:0"),
-            listen: false));
-        Assert.Contains("https", error.Message, StringComparison.OrdinalIgnoreCase);
-        Assert.Contains("127.0.0.1", error.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Connection_middleware_fails_the_start_instead_of_being_skipped()
     {
         Exception error = await Assert.ThrowsAnyAsync<Exception>(() => AppHost.StartAsync(

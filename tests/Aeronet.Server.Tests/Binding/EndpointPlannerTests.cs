@@ -76,7 +76,7 @@ public sealed class EndpointPlannerTests : IDisposable
     {
         InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static kestrel =>
         {
-            kestrel.Listen(IPAddress.Loopback, 5010, static listen => listen.UseHttps(KestrelInternalsTests.CreateCertificate()));
+            kestrel.Listen(IPAddress.Loopback, 5010, static listen => listen.UseHttps(KestrelInternalsTests.CreateCertificate()).Use(static next => next));
             kestrel.Listen(IPAddress.Loopback, 5011, static listen => listen.Protocols = HttpProtocols.Http2);
             kestrel.Listen(IPAddress.Loopback, 5012, static listen => listen.Protocols = HttpProtocols.Http3);
             kestrel.Listen(IPAddress.Loopback, 5013, static listen => listen.Protocols = HttpProtocols.None);
@@ -85,7 +85,7 @@ public sealed class EndpointPlannerTests : IDisposable
             kestrel.Listen(IPAddress.Loopback, 5016);
         }));
         Assert.Equal(6, fault.Message.Split(Environment.NewLine).Length);
-        Assert.Contains("HTTPS is not available yet on Aeronet: the endpoint https://127.0.0.1:5010", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("https://127.0.0.1:5010 has connection middleware", fault.Message, StringComparison.Ordinal);
         Assert.Contains("http://127.0.0.1:5011 asks for Http2 only", fault.Message, StringComparison.Ordinal);
         Assert.Contains("HTTP/3 requires HTTPS", fault.Message, StringComparison.Ordinal);
         Assert.Contains("http://127.0.0.1:5013 has no protocol", fault.Message, StringComparison.Ordinal);
@@ -95,7 +95,6 @@ public sealed class EndpointPlannerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("https://127.0.0.1:5020", "HTTPS is not available yet")]
     [InlineData("http://pipe:/name", "named pipe")]
     [InlineData("http://localhost:0", "dynamic port")]
     public void Addresses_that_cannot_be_served_are_refused(string url, string expected)
@@ -107,11 +106,19 @@ public sealed class EndpointPlannerTests : IDisposable
     }
 
     [Fact]
-    public void A_configured_https_endpoint_is_refused_before_anybody_asks_for_its_certificate()
+    public void An_https_address_takes_the_certificate_and_settings_of_the_defaults()
     {
-        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => Plan(static _ => { }, ("Endpoints:Secure:Url", "https://127.0.0.1:5021")));
-        Assert.Contains("HTTPS is not available yet on Aeronet: the endpoint Secure (https://127.0.0.1:5021)", fault.Message, StringComparison.Ordinal);
+        _addresses.Add("https://127.0.0.1:5020");
+        KestrelServerOptions kestrel = KestrelInternalsTests.Options(static options => options.ConfigureHttpsDefaults(static https => https.ServerCertificate = KestrelInternalsTests.CreateCertificate()));
+        EndpointRequest request = Assert.Single(EndpointPlanner.Plan(kestrel, _addresses, new ServerLog(_log).General));
+        Assert.True(request.IsHttps);
+        Assert.True(request.IsNativeTls);
+        Assert.Equal("https://127.0.0.1:5020", request.Display(request.EndPoint));
     }
+
+    [Fact]
+    public void A_configured_https_endpoint_without_a_certificate_is_Kestrels_error()
+        => Assert.ThrowsAny<InvalidOperationException>(() => Plan(static _ => { }, ("Endpoints:Secure:Url", "https://127.0.0.1:5021"), ("Endpoints:Secure:Certificate:Subject", "nobody-has-this"), ("Endpoints:Secure:Certificate:Store", "My")));
 
     [Fact]
     public void Https_defaults_and_certificates_without_an_https_endpoint_do_no_harm()

@@ -1,0 +1,269 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Threading;
+using Aeronet.Server.Binding;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Transport;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Tls;
+using Aeronet.Transport.Tls.Reload;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+
+namespace Aeronet.Server.Https;
+
+/// <summary>TLS of one run of the server: the endpoints that have it, their settings, and every change of them. Makes nothing before the first endpoint asks.</summary>
+/// <remarks>Any thread; changes come one after the other. A change is good for all endpoints, or for none.</remarks>
+internal sealed class ServerTls : IDisposable
+{
+    private readonly IServiceProvider _services;
+    private readonly TlsMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly string _contentRoot;
+    private readonly Lock _gate = new();
+
+    // Under _gate.
+    private readonly Dictionary<ListenOptions, TlsEndpoint> _endpoints = [];
+    private AeronetTlsOptions _options;
+    private TlsServicesOwner? _owner;       // Non-null once the first endpoint has asked.
+    private TlsFiles? _files;               // as _owner
+    private SharedTls? _shared;             // as _owner
+    private FileWatch? _watch;              // as _owner, where changes are followed
+    private IDisposable? _configuration;    // as _watch
+    private bool _disposed;
+
+    public ServerTls(AeronetTlsOptions options, IServiceProvider services, TlsMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    {
+        _options = options;
+        _services = services;
+        _metrics = metrics;
+        _time = time;
+        _logger = loggers.CreateLogger(TlsServiceLog.Category);
+        _contentRoot = services.GetService<IHostEnvironment>()?.ContentRootPath ?? AppContext.BaseDirectory;
+    }
+
+    /// <summary>The settings of every endpoint that has Aeronet's TLS are read and checked, before anything is bound.</summary>
+    /// <exception cref="InvalidOperationException">Names every fault.</exception>
+    public void AddAll(IEnumerable<EndpointRequest> requests)
+    {
+        var faults = new List<string>();
+        foreach (EndpointRequest request in requests)
+        {
+            try
+            {
+                Add(request);
+            }
+            catch (TlsConfigurationException fault) when (!faults.Contains(fault.Message))
+            {
+                faults.Add(fault.Message);
+            }
+            catch (TlsConfigurationException)
+            {
+                // Every endpoint meets what is wrong with the server's own options: once is enough.
+            }
+        }
+        if (faults.Count > 0)
+        {
+            throw new InvalidOperationException(string.Join(Environment.NewLine, faults));
+        }
+    }
+
+    /// <summary>Reads the settings of an endpoint; nothing for one without TLS.</summary>
+    /// <exception cref="TlsConfigurationException">They, or the server's own options, cannot be used.</exception>
+    public void Add(EndpointRequest request)
+    {
+        if (!request.IsHttps)
+        {
+            return;
+        }
+        if (!request.IsNativeTls)
+        {
+            if (PortableTls.FindNotHonoured(_options) is { Count: > 0 } names)
+            {
+                throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has connection middleware of the application, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
+            }
+            return;
+        }
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!_endpoints.ContainsKey(request.Options))
+            {
+                EnsureLoaded();
+                _endpoints.Add(request.Options, new TlsEndpoint(HttpsEndpoint.Read(request.Options, _shared!)));
+                TrackCertificates();
+            }
+        }
+    }
+
+    /// <summary>TLS of an endpoint that was added; null: it has none.</summary>
+    public TlsEndpoint? Find(ListenOptions options)
+    {
+        lock (_gate)
+        {
+            return _endpoints.GetValueOrDefault(options);
+        }
+    }
+
+    /// <summary>An endpoint goes on with other settings: its new connections get them.</summary>
+    /// <exception cref="TlsConfigurationException">They cannot be used; the ones before stay.</exception>
+    public void Replace(ListenOptions before, ListenOptions after)
+    {
+        lock (_gate)
+        {
+            TlsEndpoint endpoint = _endpoints[before];
+            endpoint.Replace(HttpsEndpoint.Read(after, _shared!));
+            _endpoints.Remove(before);
+            _endpoints.Add(after, endpoint);
+            TrackCertificates();
+        }
+    }
+
+    /// <summary>An endpoint is gone.</summary>
+    public void Remove(ListenOptions options)
+    {
+        lock (_gate)
+        {
+            if (_endpoints.Remove(options))
+            {
+                TrackCertificates();
+            }
+        }
+    }
+
+    /// <summary>Reads options and files again, and gives the result to every endpoint if all of it is good.</summary>
+    public bool Reload()
+    {
+        lock (_gate)
+        {
+            if (_disposed || _owner is null)
+            {
+                return true;
+            }
+            TlsFiles? files = null;
+            try
+            {
+                AeronetTlsOptions options = ReadOptions();
+                files = LoadFiles(options);
+                Use(options, files);
+                files = null;
+                TlsServiceLog.TlsReloaded(_logger, _endpoints.Count);
+                _metrics.Reloaded(isGood: true);
+                return true;
+            }
+#pragma warning disable CA1031 // Whatever broken options or files throw, the server goes on with what it has.
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                files?.Dispose();
+                TlsServiceLog.TlsReloadFailed(_logger, failure.Message, failure);
+                _metrics.Reloaded(isGood: false);
+                return false;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            _configuration?.Dispose();
+            _watch?.Dispose();
+            _owner?.Dispose();
+            _files?.Dispose();
+            _endpoints.Clear();
+        }
+        _services.GetService<TlsControl>()?.Detach(this);
+    }
+
+    private void EnsureLoaded()
+    {
+        Debug.Assert(_gate.IsHeldByCurrentThread);
+        if (_owner is not null)
+        {
+            return;
+        }
+        TlsFiles files = LoadFiles(_options);
+        try
+        {
+            bool isProduction = _services.GetService<IHostEnvironment>()?.IsProduction() ?? true;
+            _owner = TlsServicesOwner.Create(_options, _contentRoot, isProduction, _services, _metrics.Observe(_options.OnHandshake, _logger), _time, _logger);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+        _files = files;
+        _shared = Share(_options, files);
+        _metrics.ObserveStaples(_owner.StapleCounts);
+        _services.GetService<TlsControl>()?.Attach(this);
+        if (_options.ReloadOnChange)
+        {
+            _watch = new FileWatch(_time, _options.ReloadDelay, () => Reload(), _logger);
+            _watch.Watch(TlsFiles.Paths(_options, _contentRoot));
+            if (_services.GetService<IConfiguration>()?.GetSection(AeronetServerOptionsSetup.SectionName) is { } section)
+            {
+                FileWatch watch = _watch;
+                _configuration = ChangeToken.OnChange(section.GetReloadToken, watch.Touch);
+            }
+        }
+    }
+
+    // All new settings are made before the first endpoint gets its own; one that OpenSSL refuses gives the others back what they had.
+    private void Use(AeronetTlsOptions options, TlsFiles files)
+    {
+        Debug.Assert(_gate.IsHeldByCurrentThread);
+        SharedTls shared = Share(options, files);
+        List<(TlsEndpoint Endpoint, TlsSettings Settings)> changes = [.. _endpoints.Select(entry => (entry.Value, HttpsEndpoint.Read(entry.Key, shared)))];
+        var done = new Stack<(TlsEndpoint Endpoint, TlsSettings Before)>();
+        try
+        {
+            foreach ((TlsEndpoint endpoint, TlsSettings settings) in changes)
+            {
+                TlsSettings before = endpoint.Settings;
+                endpoint.Replace(settings);
+                done.Push((endpoint, before));
+            }
+        }
+        catch
+        {
+            while (done.TryPop(out (TlsEndpoint Endpoint, TlsSettings Before) change))
+            {
+                change.Endpoint.Replace(change.Before);
+            }
+            throw;
+        }
+
+        _files?.Dispose();
+        _files = files;
+        _shared = shared;
+        _options = options;
+        TrackCertificates();
+        _watch?.Watch(TlsFiles.Paths(options, _contentRoot));
+    }
+
+    private void TrackCertificates()
+        => _owner!.Update(_options, _contentRoot, _endpoints.Values
+            .SelectMany(static endpoint => endpoint.Settings.Names.Values.Append(endpoint.Settings.Default))
+            .OfType<TlsIdentity>()
+            .SelectMany(static identity => identity.Certificates)
+            .ToArray());
+
+    private TlsFiles LoadFiles(AeronetTlsOptions options) => TlsFiles.Load(options, _contentRoot, _services.GetService<TlsControl>()?.Authorities, _time, _logger);
+
+    private SharedTls Share(AeronetTlsOptions options, TlsFiles files) => SharedTls.Create(options, _owner!.Services, files.Certificates, files.Names, files.ClientTrust);
+
+    // The factory runs what the application has configured once more, from the sections as they are now, and validates it.
+    private AeronetTlsOptions ReadOptions()
+        => _services.GetService<IOptionsFactory<AeronetServerOptions>>() is { } factory ? factory.Create(Options.DefaultName).Tls : _options;
+}
