@@ -140,7 +140,7 @@ public sealed class HeaderConstantsTests
         return program.ToString();
     }
 
-    private static bool TryCompileAndRun(string program, out string output)
+    internal static bool TryCompileAndRun(string program, out string output)
     {
         output = "";
         DirectoryInfo folder = Directory.CreateTempSubdirectory("aeronet-constants-");
