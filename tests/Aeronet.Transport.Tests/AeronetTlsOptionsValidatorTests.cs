@@ -39,7 +39,7 @@ public sealed class AeronetTlsOptionsValidatorTests
         string[] faults = Faults(options);
         foreach (string expected in new[]
         {
-            "CipherPreset is Modern", "CipherSuites is \"ALL\"", "KernelTls is 9", "KeyLogFile", "ReloadDelay is 00:02:00", "Certificates[0]", "Certificates[1]", "Sni is \"bad name\"", "Sni is \"a.*.example.com\"",
+            "CipherPreset is Modern", "CipherSuites is \"ALL\"", "KernelTls is 9", "KeyLogFile", "ReloadDelay is 00:02:00", "Certificates[0] is empty", "Certificates[1] is empty", "Certificates[1] is a KeyFile", "Sni is \"bad name\"", "Sni is \"a.*.example.com\"",
             "Sni[bad name].ClientCertificateMode is 77", "Tickets.KeyLifetime is 00:00:01", "Tickets.MaxKeys is 17; allowed: 1 to 16", "Tickets.SessionCacheSize is -1", "Tickets.KeyFiles is of 1 files",
             "Stapling.ResponderTimeout", "Stapling.RefreshInterval", "ClientTrust.RequireRevocationList", "HandshakeLimits.MaxConcurrent is -1; allowed: 0 to 1048576", "HandshakeLimits.Burst is 3",
             "HandshakeLimits.PeerBurst is 3", "HandshakeLimits.Ipv6PrefixLength is 129",

@@ -101,7 +101,7 @@ internal sealed class HttpsSelector : ITlsSelector
     {
         var context = new TlsHandshakeCallbackContext();
         // There is no SslStream here. Callbacks get one that has never been used, as Kestrel's is at this moment; it is connected to nothing.
-        await using var stream = new SslStream(Stream.Null);
+        await using var stream = new SslStream(new MemoryStream());
         KestrelInternals.SetSslStream(context, stream);
         KestrelInternals.SetClientHelloInfo(context, KestrelInternals.CreateClientHelloInfo(hello.ServerName, SslProtocols.None));
         KestrelInternals.SetState(context, callback.OnConnectionState);

@@ -49,8 +49,8 @@ public sealed class HttpsConfigurationTests : IDisposable
         await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(s_a, static https => https.ServerCertificateChain = [s_authority.Intermediate]));
         Assert.StartsWith("https://127.0.0.1:", Assert.Single(host.Addresses), StringComparison.Ordinal);
         await using SslStream client = await ConnectAsync(host, "a.example.com");
-        Assert.Equal("https a.example.com -", await GetAsync(client));
-        Assert.Equal("https a.example.com -", await GetAsync(client)); // and the connection is kept
+        Assert.Equal("https Tls13 -", await GetAsync(client));
+        Assert.Equal("https Tls13 -", await GetAsync(client)); // and the connection is kept
     }
 
     [Theory, BothServers]
@@ -102,7 +102,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         }));
         string? answer = await TryGetAsync(host, "a.example.com", hasCertificate ? s_client : null);
         string shown = mode != ClientCertificateMode.NoCertificate && hasCertificate ? "CN=client" : "-";
-        Assert.Equal(isWelcome ? $"https a.example.com {shown}" : null, answer);
+        Assert.Equal(isWelcome ? $"https Tls13 {shown}" : null, answer);
     }
 
     [Theory, BothServers]
@@ -126,7 +126,7 @@ public sealed class HttpsConfigurationTests : IDisposable
             s_a));
         await using SslStream a = await ConnectAsync(host, "a.example.com");
         await using SslStream b = await ConnectAsync(host, "b.example.com");
-        Assert.Equal("https a.example.com -", await GetAsync(a));
+        Assert.Equal("https Tls13 -", await GetAsync(a));
         Assert.Equal((s_a.Thumbprint, s_b.Thumbprint), (Shown(a), Shown(b)));
     }
 
@@ -171,7 +171,7 @@ public sealed class HttpsConfigurationTests : IDisposable
             shape: BuilderShape.Slim,
             listen: false);
         await using SslStream client = await ConnectAsync(host, "a.example.com");
-        Assert.Equal("https a.example.com -", await GetAsync(client));
+        Assert.Equal("https Tls13 -", await GetAsync(client));
     }
 
     [Theory, AeronetOnly]
@@ -206,7 +206,7 @@ public sealed class HttpsConfigurationTests : IDisposable
             await using SslStream fresh = await ConnectAsync(host, "b.example.com", anyName: true);
             return Shown(fresh) == s_b.Thumbprint;
         });
-        Assert.Equal("https a.example.com -", await GetAsync(kept));
+        Assert.Equal("https Tls13 -", await GetAsync(kept));
         Assert.Equal([address], host.Addresses);
 
         configuration["Kestrel:Endpoints:A:Certificate:KeyPath"] = Path.Combine(_folder, "a.key"); // does not belong to it
@@ -214,7 +214,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         await host.Logs.WaitForAsync(static entry => entry.Id == 3008);
         await using SslStream last = await ConnectAsync(host, "b.example.com");
         Assert.Equal(s_b.Thumbprint, Shown(last));
-        Assert.Equal("https a.example.com -", await GetAsync(kept));
+        Assert.Equal("https Tls13 -", await GetAsync(kept));
     }
 
     [Theory, AeronetOnly]
@@ -240,7 +240,7 @@ public sealed class HttpsConfigurationTests : IDisposable
             await using SslStream fresh = await ConnectAsync(host, "a.example.com");
             return Shown(fresh) == renewed.Thumbprint;
         });
-        Assert.Equal("https a.example.com -", await GetAsync(kept));
+        Assert.Equal("https Tls13 -", await GetAsync(kept));
 
         File.WriteAllText(certificate, "no certificate");
         LogEntry refused = await host.Logs.WaitForAsync(entry => entry.Id == 2122 && entry.Message.Contains("Certificates[0]", StringComparison.Ordinal));
@@ -248,7 +248,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         await using SslStream still = await ConnectAsync(host, "a.example.com");
         Assert.Equal(renewed.Thumbprint, Shown(still));
         Assert.False(host.Services.GetRequiredService<IAeronetTls>().Reload());
-        Assert.Equal("https a.example.com -", await GetAsync(kept));
+        Assert.Equal("https Tls13 -", await GetAsync(kept));
     }
 
     [Theory, AeronetOnly]
@@ -264,8 +264,8 @@ public sealed class HttpsConfigurationTests : IDisposable
             ("Aeronet:Tls:Sni:b.example.com:Certificates:0:KeyFile", Key("b", s_b)),
             ("Aeronet:Tls:Sni:b.example.com:ClientCertificateMode", "RequireCertificate"),
             ("Aeronet:Tls:Sni:b.example.com:ClientTrust:AuthorityFiles:0", Bundle("authorities")));
-        Assert.Equal("https a.example.com -", await TryGetAsync(host, "a.example.com", s_client));
-        Assert.Equal("https b.example.com CN=client", await TryGetAsync(host, "b.example.com", s_client));
+        Assert.Equal("https Tls13 -", await TryGetAsync(host, "a.example.com", s_client));
+        Assert.Equal("https Tls13 CN=client", await TryGetAsync(host, "b.example.com", s_client));
         Assert.Null(await TryGetAsync(host, "b.example.com", null));
         Assert.Null(await TryGetAsync(host, "b.example.com", new TestCertificates("somebody else").Client("stranger")));
     }
@@ -372,7 +372,7 @@ public sealed class HttpsConfigurationTests : IDisposable
 
         first.Dispose();
         await meters.WaitForAsync("kestrel.active_tls_handshakes", static all => all.Count == 3);
-        Assert.Equal("https a.example.com -", await TryGetAsync(host, "a.example.com", null));
+        Assert.Equal("https Tls13 -", await TryGetAsync(host, "a.example.com", null));
     }
 
     [Theory, AeronetOnly]
@@ -427,7 +427,7 @@ public sealed class HttpsConfigurationTests : IDisposable
     private static void Describe(WebApplication app) => app.Run(static context =>
     {
         X509Certificate2? certificate = context.Connection.ClientCertificate;
-        string text = $"{context.Request.Scheme} {context.Features.Get<ITlsHandshakeFeature>()?.HostName} {certificate?.Subject ?? "-"}";
+        string text = $"{context.Request.Scheme} {context.Features.Get<ITlsHandshakeFeature>()?.Protocol} {certificate?.Subject ?? "-"}";
         context.Response.ContentLength = text.Length;
         return context.Response.WriteAsync(text);
     });
@@ -477,6 +477,7 @@ public sealed class HttpsConfigurationTests : IDisposable
             await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
             {
                 TargetHost = name,
+                AllowTlsResume = false, // a resumed session shows the certificate of the first
                 ClientCertificateContext = client is null ? null : SslStreamCertificateContext.Create(client, [s_authority.Intermediate], offline: true),
                 RemoteCertificateValidationCallback = (_, _, _, errors) => anyName || !errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch),
             }).WaitAsync(Guard.Time);
@@ -495,9 +496,7 @@ public sealed class HttpsConfigurationTests : IDisposable
 
     private static async Task AssertRefusedAsync(AppHost host, string name)
     {
-        Exception refused = await Assert.ThrowsAnyAsync<Exception>(async () => await using (await ConnectAsync(host, name))
-        {
-        });
+        Exception refused = await Assert.ThrowsAnyAsync<Exception>(async () => await (await ConnectAsync(host, name)).DisposeAsync());
         Assert.True(refused is AuthenticationException or IOException or SocketException, refused.ToString());
     }
 

@@ -98,13 +98,19 @@ public sealed class CertificateFilesTests : IDisposable
     [Fact]
     public void A_PKCS12_file_brings_its_chain_in_order()
     {
-        var bag = new X509Certificate2Collection { TestCertificates.Shared.Root, TestCertificates.Shared.Intermediate, s_ec };
+        var bag = new X509Certificate2Collection { Public(TestCertificates.Shared.Root), Public(TestCertificates.Shared.Intermediate), s_ec };
         File.WriteAllBytes(Path.Combine(_folder, "a.pfx"), bag.Export(X509ContentType.Pkcs12, "p")!);
         TlsCertificate certificate = Load("a.pfx", password: "p");
         Assert.Equal(s_ec.Thumbprint, certificate.Leaf.Thumbprint);
         Assert.True(certificate.Leaf.HasPrivateKey);
         Assert.Equal(TestCertificates.Shared.Intermediate.Thumbprint, certificate.Chain[0].Thumbprint);
         Assert.Contains("password", Fault("a.pfx", password: "wrong"), StringComparison.Ordinal);
+
+        bag.Add(s_rsa);
+        File.WriteAllBytes(Path.Combine(_folder, "two.pfx"), bag.Export(X509ContentType.Pkcs12, "p")!);
+        Assert.Contains("more than one", Fault("two.pfx", password: "p"), StringComparison.Ordinal);
+
+        static X509Certificate2 Public(X509Certificate2 certificate) => X509CertificateLoader.LoadCertificate(certificate.RawData);
     }
 
     [Fact]
