@@ -49,7 +49,7 @@ internal abstract class AppRunner
     public static void RunInline(HttpExchange exchange)
     {
         ExecutionContext? clean = ExecutionContext.Capture();
-        exchange.AtHandOffPoint();
+        exchange.EnterInline();
         exchange.Running = exchange.RunAsync();
         exchange.AtHandOffPoint();
         if (clean is not null)
