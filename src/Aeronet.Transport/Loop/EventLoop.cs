@@ -41,6 +41,8 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
     private int _eventCount;
     private int _eventNext;
     private int _roleThreadId; // managed id of the thread that runs turns; 0 for none
+    private readonly Queue<IApplicationCall> _calls = new();
+    private bool _isInApplication;
     private long _nowMs;
     private bool _isStopping;
     private TKernel _kernel;
@@ -71,7 +73,30 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
 
     public ref TKernel Kernel => ref _kernel;
 
-    public override bool IsCurrent => _roleThreadId == Environment.CurrentManagedThreadId;
+    public override bool IsCurrent => _roleThreadId == Environment.CurrentManagedThreadId && !_isInApplication;
+
+    public override bool IsApplicationHere => _roleThreadId == Environment.CurrentManagedThreadId && _isInApplication;
+
+    public override void Schedule(IApplicationCall call)
+    {
+        Debug.Assert(IsCurrent);
+        _calls.Enqueue(call);
+    }
+
+    public override bool TryHandOff() => false;
+
+    private void RunCalls()
+    {
+        while (_calls.TryDequeue(out IApplicationCall? call))
+        {
+            _isInApplication = true;
+            Blocks.SetOwnerThread(0);
+            call.Run();
+            Blocks.SetOwnerThread(_roleThreadId);
+            _isInApplication = false;
+            call.OnReturned();
+        }
+    }
 
     public override long NowMs => Volatile.Read(ref _nowMs);
 
@@ -108,8 +133,10 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         }
         // Before the events: when a deadline and readiness meet in one turn the deadline wins, whatever order they are handled in elsewhere.
         FireTimers();
+        RunCalls();
         DispatchEvents();
         _posted.Run();
+        RunCalls();
         RunPending();
         _trimmer.ScheduleIfNeeded(this);
     }
@@ -355,6 +382,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             else if (_table.TryFind(key, out IPollTarget? target))
             {
                 target.OnEvents(events);
+                RunCalls();
             }
             else
             {
@@ -375,6 +403,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         if (listeners[index] is { } listener)
         {
             listener.OnEvents(events);
+            RunCalls();
         }
         else
         {
@@ -387,6 +416,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         while (_pendingNext < _pendingNow.Count)
         {
             _pendingNow[_pendingNext++].RunPending();
+            RunCalls();
         }
     }
 

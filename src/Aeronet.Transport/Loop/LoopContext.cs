@@ -28,4 +28,13 @@ internal abstract class LoopContext
 
     /// <summary>Reads the clock. Any thread.</summary>
     public abstract long ReadClockMs();
+
+    /// <summary>Runs application code right after the handler that is running now has returned, in the order of the calls. Loop thread only.</summary>
+    public abstract void Schedule(IApplicationCall call);
+
+    /// <summary>The calling thread is inside <see cref="IApplicationCall.Run"/> and still has the loop's role.</summary>
+    public abstract bool IsApplicationHere { get; }
+
+    /// <summary>Gives the loop's role to a standby thread now; from inside <see cref="IApplicationCall.Run"/> only. False: no thread is to be had.</summary>
+    public abstract bool TryHandOff();
 }

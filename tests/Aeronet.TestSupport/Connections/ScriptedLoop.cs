@@ -24,6 +24,16 @@ internal sealed class ScriptedLoop : LoopContext
 
     public override long ReadClockMs() => ClockMs;
 
+    public override bool IsApplicationHere => false;
+
+    public override void Schedule(IApplicationCall call)
+    {
+        call.Run();
+        call.OnReturned();
+    }
+
+    public override bool TryHandOff() => false;
+
     /// <summary>Any thread.</summary>
     public void Post(ScriptedConnection connection)
     {
