@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Aeronet.Server;
+using Aeronet.Transport;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.BenchApp;
@@ -7,7 +8,7 @@ namespace Aeronet.BenchApp;
 /// <summary>The servers by the names that the laboratory's reports use.</summary>
 internal static class ServerChoice
 {
-    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-inline"];
+    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-inline", "kestrel-on-aeronet", "kestrel-on-aeronet-pool"];
 
     public static bool TryUse(IWebHostBuilder webHost, string name)
     {
@@ -20,6 +21,12 @@ internal static class ServerChoice
                 return true;
             case "aeronet-inline":
                 webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+                return true;
+            case "kestrel-on-aeronet":
+                webHost.UseAeronetTransport();
+                return true;
+            case "kestrel-on-aeronet-pool":
+                webHost.UseAeronetTransport(options => options.PipeScheduling = PipeScheduling.ThreadPool);
                 return true;
             default:
                 return false;
