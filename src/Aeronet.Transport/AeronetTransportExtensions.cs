@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Transport;
+using Aeronet.Transport.Connect;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -34,7 +35,7 @@ public static class AeronetTransportExtensions
         return builder.ConfigureServices(services => services.AddAeronetTransport(configureOptions));
     }
 
-    /// <summary>Registers <see cref="AeronetTransportFactory"/> as the last <see cref="IConnectionListenerFactory"/>: for use without a web host, or where only services are at hand.</summary>
+    /// <summary>Registers <see cref="AeronetTransportFactory"/> as the last <see cref="IConnectionListenerFactory"/>, and <see cref="AeronetConnectionFactory"/> for outgoing connections: for use without a web host, or where only services are at hand.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configureOptions">Sets the transport's options.</param>
     /// <returns>The same collection.</returns>
@@ -57,6 +58,11 @@ public static class AeronetTransportExtensions
             provider.GetRequiredService<IOptions<AeronetTransportOptions>>(),
             provider.GetRequiredService<ILoggerFactory>(),
             provider.GetRequiredService<SharedLoops>())));
+        services.TryAddSingleton(static provider => new AeronetConnectionFactory(
+            provider.GetRequiredService<IOptions<AeronetTransportOptions>>(),
+            provider.GetRequiredService<ILoggerFactory>(),
+            provider.GetRequiredService<SharedLoops>()));
+        services.TryAddSingleton<IConnectionFactory>(static provider => provider.GetRequiredService<AeronetConnectionFactory>());
         return services;
     }
 }

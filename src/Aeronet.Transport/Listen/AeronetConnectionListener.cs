@@ -58,11 +58,12 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     }
 
     /// <summary>Accepts nothing more; what was accepted on the way can still be taken, then <see cref="AcceptAsync"/> answers null.</summary>
+    /// <remarks>The token is not looked at, as with Kestrel's own transport, which is also told to unbind when a start has failed: with a cancelled one.</remarks>
     public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
     {
         if (_group is { } group && _bound is { } bound)
         {
-            await group.UnbindAsync(bound).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await group.UnbindAsync(bound).ConfigureAwait(false);
         }
         _accepted.Writer.TryComplete();
     }

@@ -11,4 +11,7 @@ public enum ServerKind
 
     /// <summary>Aeronet, application code on the loop thread.</summary>
     AeronetInline,
+
+    /// <summary>Kestrel's HTTP on Aeronet's sockets: Kestrel in everything that the tests expect.</summary>
+    KestrelOnAeronet,
 }
