@@ -8,7 +8,7 @@ namespace Aeronet.BenchApp;
 /// <summary>The servers by the names that the laboratory's reports use.</summary>
 internal static class ServerChoice
 {
-    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-inline", "kestrel-on-aeronet", "kestrel-on-aeronet-pool"];
+    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-threadpool", "kestrel-on-aeronet", "kestrel-on-aeronet-threadpool"];
 
     public static bool TryUse(IWebHostBuilder webHost, string name)
     {
@@ -19,13 +19,13 @@ internal static class ServerChoice
             case "aeronet":
                 webHost.UseAeronet();
                 return true;
-            case "aeronet-inline":
-                webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+            case "aeronet-threadpool":
+                webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 return true;
             case "kestrel-on-aeronet":
                 webHost.UseAeronetTransport();
                 return true;
-            case "kestrel-on-aeronet-pool":
+            case "kestrel-on-aeronet-threadpool":
                 webHost.UseAeronetTransport(options => options.PipeScheduling = PipeScheduling.ThreadPool);
                 return true;
             default:

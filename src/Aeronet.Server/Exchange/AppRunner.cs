@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 
@@ -20,7 +21,7 @@ internal abstract class AppRunner
     public bool IsOnThreadPool => Settings.ApplicationMode == ApplicationMode.ThreadPool;
 
     /// <summary>When the session looks at a running exchange for the first time, in milliseconds after its start.</summary>
-    /// <remarks>On the thread pool a handler may flush and then block: its held-back response leaves at the first look. On the loop nothing can look before the handler returns.</remarks>
+    /// <remarks>On the thread pool a handler may flush and then block: its held-back response leaves at the first look. On the loop it leaves when the loop goes on with another thread.</remarks>
     public int FirstWatchMs => IsOnThreadPool ? 64 : 1000;
 
     public static AppRunner Create<TContext>(IHttpApplication<TContext> application, ServerSettings settings)
@@ -29,24 +30,45 @@ internal abstract class AppRunner
     /// <summary>A new exchange for this application's context type.</summary>
     public abstract HttpExchange CreateExchange();
 
-    /// <summary>Starts the application on an exchange that has begun. Loop thread.</summary>
-    /// <returns>True when it has finished already, on this thread. False when it goes on elsewhere: the exchange must not be touched any more.</returns>
-    public bool Start(HttpExchange exchange)
+    /// <summary>Lets the application start on an exchange that has begun: when the session has returned to the loop, or on the thread pool. The exchange belongs to it from now on. Loop thread.</summary>
+    public void Start(HttpExchange exchange)
     {
-        Debug.Assert(exchange.Session.Connection.Loop.IsCurrent);
-        if (IsOnThreadPool)
+        LoopContext loop = exchange.Session.Connection.Loop;
+        Debug.Assert(loop.IsCurrent);
+        if (IsOnThreadPool || loop.IsOutOfThreads)
         {
             ThreadPool.UnsafeQueueUserWorkItem(exchange, preferLocal: false);
-            return false;
+            return;
         }
 
+        exchange.BeginInline();
+        loop.Schedule(exchange.Session);
+    }
+
+    /// <summary>The application's first synchronous part, on the loop's thread.</summary>
+    public static void RunInline(HttpExchange exchange)
+    {
         ExecutionContext? clean = ExecutionContext.Capture();
-        Task run = exchange.RunAsync();
+        exchange.AtHandOffPoint();
+        exchange.Running = exchange.RunAsync();
+        exchange.AtHandOffPoint();
         if (clean is not null)
         {
             ExecutionContext.Restore(clean); // what the application set in AsyncLocals ends with its request
         }
 
+        if (SynchronizationContext.Current is not null)
+        {
+            SynchronizationContext.SetSynchronizationContext(null);
+        }
+    }
+
+    /// <summary>The synchronous part has returned. True when the application has finished; otherwise it is suspended and the exchange must not be touched any more.</summary>
+    public static bool TryEndInline(HttpExchange exchange)
+    {
+        exchange.EndInline();
+        Task? run = exchange.Running;
+        Debug.Assert(run is not null);
         if (run.IsCompleted)
         {
             Debug.Assert(run.IsCompletedSuccessfully);

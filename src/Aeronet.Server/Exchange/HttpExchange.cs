@@ -158,6 +158,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         _headArray = null;
         _applicationError = null;
         _requestLineRefused = false;
+        Running = null;
         RequestNumber++;
         Volatile.Write(ref _finished, false);
     }
@@ -301,8 +302,8 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         Output.End(send: SendsAtEnd);
     }
 
-    // On the loop the turn sends; with another request in the buffer the batch does.
-    private bool SendsAtEnd => !Session.Connection.Loop.IsCurrent && (Session.Input.Length == 0 || !_keepAlive);
+    // With another request in the buffer the batch sends; on the loop the turn does (Output knows).
+    private bool SendsAtEnd => Session.Input.Length == 0 || !_keepAlive;
 
     // Decides before the head is framed whether the connection can go on, because the head says it.
     private void ForceUnreadBodyDecision()

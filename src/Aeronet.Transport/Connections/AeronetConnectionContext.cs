@@ -165,12 +165,14 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
     {
     }
 
+    void IApplicationCall.OnFailed(Exception exception) => _bridge.OnApplicationFailed(exception);
+
     void IThreadPoolWorkItem.Execute() => ((IApplicationCall)this).Run();
 
     private void Schedule(int due)
     {
         Interlocked.Or(ref _due, due);
-        if (_bridge.Settings.IsInline)
+        if (_bridge.Settings.IsInline && !_bridge.Connection.Loop.IsOutOfThreads)
         {
             _bridge.Connection.Loop.Schedule(this);
         }

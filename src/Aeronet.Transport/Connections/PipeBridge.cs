@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Threading;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 
 namespace Aeronet.Transport.Connections;
@@ -23,7 +24,8 @@ internal interface IPipeBridgeOwner
 /// Who does what. The reader receives when somebody reads, on the loop when it waited, else on the reading thread. Flushed bytes are sent
 /// by the flushing thread, with one exception, which decides the speed: between <see cref="EnterFrame"/> and <see cref="LeaveFrame"/>, while
 /// application code runs that the loop has called, a flush only marks the bytes; they leave in one send when the code returns, waits for
-/// the next read, or loses the loop's role because it blocks.
+/// the next read, or loses the loop's role because it blocks. Elsewhere the first flush after a read is held for up to a millisecond
+/// (<see cref="HeldFlushes"/>) unless a read waits, because a second one or the next read usually follows at once.
 /// Each side has a lock of its own; a thread holds at most one of the two and calls nobody but the connection under it.
 /// The descriptor is closed on the loop, after both sides were closed under their locks, so no call can hit a reused number.
 /// </remarks>
@@ -87,6 +89,12 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     /// <summary>As <see cref="IsInFrame"/>, on the loop's own thread: it returns to the loop.</summary>
     internal bool IsInLoopFrame => IsInFrame && Connection.Loop.IsApplicationHere;
 
+    /// <summary>A read waits. Whoever writes meanwhile need not expect that more follows. Any thread, a moment old.</summary>
+    internal bool IsReaderWaiting { get; set; }
+
+    /// <summary>Nothing followed a flush that was held: the application streams, until it has read again. Any thread, a moment old.</summary>
+    internal bool IsStreaming { get; set; }
+
     /// <summary>Why the connection was aborted; null: it was not.</summary>
     internal Exception? AbortReason => Volatile.Read(ref _abortReason);
 
@@ -134,9 +142,18 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     internal void OnReaderWaits()
     {
         // On the loop the return of the frame sends, or its being taken over.
-        if (!Settings.IsInline && IsInFrame && _writer.SendDeferred())
+        if ((_writer.IsHolding || (IsInFrame && !IsInLoopFrame)) && _writer.SendDeferred())
         {
             OnSendFailed();
+        }
+    }
+
+    /// <summary>A point at which tests let the loop go on with another thread.</summary>
+    internal void AtHandOffPoint()
+    {
+        if (Settings.HandOffProbe is { } probe && IsInLoopFrame && probe())
+        {
+            _ = Connection.Loop.TryHandOff(HandOffCause.Endpoint);
         }
     }
 

@@ -94,6 +94,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
                 return new ValueTask<ReadResult>(TakeResult());
             }
             _state |= State.Waiting;
+            _bridge.IsReaderWaiting = true;
             if (cancellationToken.CanBeCanceled && !TryRegister(cancellationToken))
             {
                 return ValueTask.FromCanceled<ReadResult>(cancellationToken);
@@ -342,6 +343,8 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     private ReadResult TakeResult()
     {
         _state &= ~State.Waiting;
+        _bridge.IsReaderWaiting = false;
+        _bridge.IsStreaming = false;
         if (_failure is not null)
         {
             ExceptionDispatchInfo.Throw(_failure);

@@ -12,6 +12,7 @@ internal sealed class PipeBridgeSettings
     {
         Logger = logger;
         IsInline = options.PipeScheduling == PipeScheduling.Inline;
+        HandOffProbe = options.HandOffProbe;
         EndsWithFinOnError = options.FinOnError;
         ReadSizeMin = options.InitialReadSize;
         ReadPerEventMax = options.MaxReadPerEvent == 0 ? int.MaxValue : options.MaxReadPerEvent;
@@ -24,6 +25,9 @@ internal sealed class PipeBridgeSettings
     public ILogger Logger { get; }
 
     public bool IsInline { get; }
+
+    /// <summary>For tests: true lets the loop go on with another thread at this point.</summary>
+    public Func<bool>? HandOffProbe { get; }
 
     public bool EndsWithFinOnError { get; }
 

@@ -5,19 +5,22 @@ using System.Threading;
 using System.Threading.Tasks;
 using System.Threading.Tasks.Sources;
 using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 
 namespace Aeronet.Transport.Connections;
 
 /// <summary>The send side of a connection as a <see cref="PipeWriter"/>: writes into blocks of the loop's pool, which are sent as they are.</summary>
-/// <remarks>A flush sends at once, unless it runs in a frame of the bridge; it waits only while more unsent bytes than the limit lie behind a full socket.</remarks>
-internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>
+/// <remarks>A flush sends at once, unless it runs in a frame of the bridge or is held; it waits only while more unsent bytes than the limit lie behind a full socket.</remarks>
+internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush
 {
     private readonly PipeBridge _bridge;
     private readonly PipeContinuation _continuation;
     private readonly Lock _lock = new();
     private WriteBuffer _buffer;
     private CancellationTokenRegistration _registration;
+    private long _heldNumber; // of the flush that is held; 0: none
+    private long _heldCount;
     private State _state;
 
     internal PipeBridgeWriter(PipeBridge bridge)
@@ -103,7 +106,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         {
             PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
             _buffer.Flush();
-            hasFailed = Has(State.PeerGone) ? Drop() : (_buffer.Flushed >= _bridge.Settings.DeferredMax || !_bridge.IsInFrame) && Send();
+            hasFailed = Has(State.PeerGone) ? Drop() : !MayWait() && Send();
             if (HasResult)
             {
                 result = new ValueTask<FlushResult>(TakeResult());
@@ -229,7 +232,28 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
     }
 
-    /// <summary>Sends what flushes in a frame have left. Any thread.</summary>
+    /// <summary>A flush outside of a frame is held. Any thread, a moment old.</summary>
+    internal bool IsHolding => Volatile.Read(ref _heldNumber) != 0;
+
+    void IHeldFlush.SendHeld(long number)
+    {
+        bool hasFailed;
+        lock (_lock)
+        {
+            if (_heldNumber != number)
+            {
+                return; // sent meanwhile
+            }
+            _bridge.IsStreaming = true;
+            hasFailed = Send();
+        }
+        if (hasFailed)
+        {
+            _bridge.OnSendFailed();
+        }
+    }
+
+    /// <summary>Sends what flushes in a frame have left, or holds have kept. Any thread.</summary>
     internal bool SendDeferred()
     {
         bool hasFailed;
@@ -313,8 +337,32 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         return new FlushResult(isCancelled, isCompleted: Has(State.PeerGone));
     }
 
+    /// <summary>What was flushed leaves later, in one send with what follows.</summary>
+    private bool MayWait()
+    {
+        if (_buffer.Flushed >= _bridge.Settings.DeferredMax)
+        {
+            return false;
+        }
+        if (_bridge.IsInFrame)
+        {
+            return true;
+        }
+        if (_heldNumber == 0)
+        {
+            if (_buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
+            {
+                return false;
+            }
+            _heldNumber = ++_heldCount;
+            held.Add(this, _heldNumber);
+        }
+        return true;
+    }
+
     private bool Send()
     {
+        _heldNumber = 0;
         if (_buffer.Flushed == 0 || Has(State.Blocked | State.PeerGone | State.Closed))
         {
             Pause();

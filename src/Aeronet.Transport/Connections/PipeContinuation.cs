@@ -46,7 +46,7 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
         Debug.Assert(_isTaken);
         bool isOnLoop = bridge.Connection.Loop.IsCurrent;
         _isFrame = isOnLoop;
-        if (isOnLoop && bridge.Settings.IsInline)
+        if (isOnLoop && bridge.Settings.IsInline && !bridge.Connection.Loop.IsOutOfThreads)
         {
             bridge.Connection.Loop.Schedule(this);
             return;
@@ -62,10 +62,16 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
     {
         bridge.EnterFrame();
         ExecutionContext? clean = ExecutionContext.Capture();
+        bridge.AtHandOffPoint();
         Invoke();
+        bridge.AtHandOffPoint();
         if (clean is not null)
         {
             ExecutionContext.Restore(clean); // what the application set in AsyncLocals ends here
+        }
+        if (SynchronizationContext.Current is not null)
+        {
+            SynchronizationContext.SetSynchronizationContext(null);
         }
     }
 
@@ -82,6 +88,8 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
         bridge.BreakFrame();
         bridge.OnApplicationReturned();
     }
+
+    public void OnFailed(Exception exception) => bridge.OnApplicationFailed(exception);
 
     void IThreadPoolWorkItem.Execute()
     {

@@ -18,7 +18,8 @@ namespace Aeronet.Transport.Loop;
 internal sealed class EventLoopGroup
 {
     private readonly EventLoop<LinuxKernel>[] _loops;
-    private readonly Task[] _ended; // one per loop, completed by its thread
+    private readonly LoopThreads _threads;
+    private readonly HandOffMonitor _monitor;
     private readonly ILogger _logger;
     private readonly TransportMetrics _metrics;
     private readonly ConnectionGauge _connections;
@@ -27,14 +28,21 @@ internal sealed class EventLoopGroup
     private bool _isStopping; // under the lock
     private int _adopted; // outgoing connections so far
 
-    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, EventLoop<LinuxKernel>[] loops)
+    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, EventLoop<LinuxKernel>[] loops, LoopThreads threads)
     {
         Options = options;
         _logger = logger;
         _metrics = metrics;
         _connections = connections;
         _loops = loops;
-        _ended = Array.ConvertAll(loops, StartThread);
+        _threads = threads;
+        _monitor = new HandOffMonitor(loops, threads, options.HandOffTime);
+        foreach (EventLoop<LinuxKernel> loop in loops)
+        {
+            loop.Lag = metrics.Lag;
+            threads.Start(loop);
+        }
+        _monitor.Start();
     }
 
     /// <summary>The options the group was started with; not changed any more.</summary>
@@ -54,12 +62,13 @@ internal sealed class EventLoopGroup
         ILogger logger = loggerFactory.CreateLogger(TransportLog.Category);
         ConnectionGauge connections = new();
         EventLoop<LinuxKernel>[] loops = new EventLoop<LinuxKernel>[options.IOThreadCount];
+        LoopThreads threads = new(loops.Length, options.MaxApplicationThreads);
         int made = 0;
         try
         {
             for (; made < loops.Length; made++)
             {
-                loops[made] = new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections);
+                loops[made] = new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections, threads);
             }
         }
         catch
@@ -71,7 +80,7 @@ internal sealed class EventLoopGroup
             }
             throw;
         }
-        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, loops);
+        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, loops, threads);
         TransportLog.LoopsStarted(logger, loops.Length);
         return group;
     }
@@ -146,7 +155,7 @@ internal sealed class EventLoopGroup
         {
             loop.PostStop();
         }
-        Task all = Task.WhenAll([.. unbindings, .. _ended]);
+        Task all = Task.WhenAll([.. unbindings, .. Array.ConvertAll(_loops, static loop => loop.Ended)]);
         try
         {
             await all.WaitAsync(wait).ConfigureAwait(false);
@@ -158,6 +167,8 @@ internal sealed class EventLoopGroup
         }
         finally
         {
+            _monitor.End();
+            _threads.End();
             _metrics.Dispose();
         }
     }
@@ -185,26 +196,10 @@ internal sealed class EventLoopGroup
     {
         for (int i = 0; i < _loops.Length; i++)
         {
-            if (!_ended[i].IsCompleted)
+            if (!_loops[i].Ended.IsCompleted)
             {
                 TransportLog.LoopStillBusy(_logger, i, (int)_loops[i].Counters.Read().Connections);
             }
         }
-    }
-
-    private static Task StartThread(EventLoop<LinuxKernel> loop)
-    {
-        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously); // the thread ends with its loop, it runs nothing else
-        Thread thread = new(() =>
-        {
-            loop.Run();
-            ended.SetResult();
-        })
-        {
-            Name = $"Aeronet loop {loop.Index}",
-            IsBackground = true,
-        };
-        thread.UnsafeStart(); // no ExecutionContext of whoever starts the server
-        return ended.Task;
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using Aeronet.Server;
 using Microsoft.AspNetCore.Hosting;
 
@@ -22,11 +23,14 @@ public static class ServerChoice
             case ServerKind.KestrelOnAeronet:
                 web.UseAeronetTransport();
                 break;
-            case ServerKind.Aeronet:
+            case ServerKind.AeronetThreadPool:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 break;
+            case ServerKind.AeronetHandOff:
+                web.UseAeronet(options => options.HandOffProbe = static () => Random.Shared.Next(2) == 0);
+                break;
             default:
-                web.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+                web.UseAeronet();
                 break;
         }
     }

@@ -11,12 +11,14 @@ using Aeronet.TestSupport.Hosting;
 using Xunit;
 using Xunit.Abstractions;
 
+#pragma warning disable CA2012 // calls are kept to look at them before they complete
+
 namespace Aeronet.Transport.Tests.Connections;
 
 /// <summary>The contract of <see cref="PipeReader"/> and <see cref="PipeWriter"/>, on the framework's pipe and on our connections: one expectation for all.</summary>
 public sealed class PipeContractTests(ITestOutputHelper output)
 {
-    public static TheoryData<PipeKind> Kinds => [PipeKind.Pipe, PipeKind.BridgeInline, PipeKind.BridgeThreadPool];
+    public static TheoryData<PipeKind> Kinds => [PipeKind.Pipe, PipeKind.BridgeInline, PipeKind.BridgeThreadPool, PipeKind.BridgeHandOff];
 
     // Reading.
 

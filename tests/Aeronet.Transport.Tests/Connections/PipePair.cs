@@ -22,6 +22,9 @@ public enum PipeKind
 
     /// <summary>A connection of ours, code that waits runs on the thread pool.</summary>
     BridgeThreadPool,
+
+    /// <summary>As <see cref="BridgeInline"/>, and the loop goes on with another thread at every second point where it can.</summary>
+    BridgeHandOff,
 }
 
 /// <summary>A reader and a writer under test, and the other ends of both.</summary>
@@ -99,7 +102,8 @@ internal abstract class PipePair : IAsyncDisposable
             {
                 IOThreadCount = 1,
                 MaxWriteBufferSize = WriteLimit,
-                PipeScheduling = kind == PipeKind.BridgeInline ? PipeScheduling.Inline : PipeScheduling.ThreadPool,
+                PipeScheduling = kind == PipeKind.BridgeThreadPool ? PipeScheduling.ThreadPool : PipeScheduling.Inline,
+                HandOffProbe = kind == PipeKind.BridgeHandOff ? static () => Random.Shared.Next(2) == 0 : null,
             };
             AeronetTransportFactory factory = new(Options.Create(options), NullLoggerFactory.Instance);
             IConnectionListener listener = await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
