@@ -145,8 +145,11 @@ public sealed class AeronetTransportFactoryTests
     {
         IConnectionListener listener = await Factory(options => options.Backlog = 1).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using Socket kept = await ConnectAsync(listener.EndPoint);
-        using Socket refused = await ConnectAsync(listener.EndPoint);
-        await Assert.ThrowsAsync<SocketException>(async () => await refused.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
+        await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            using Socket refused = await ConnectAsync(listener.EndPoint);
+            await refused.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time);
+        });
         await listener.DisposeAsync().AsTask().WaitAsync(Guard.Time);
         await Assert.ThrowsAsync<SocketException>(async () => await kept.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
     }

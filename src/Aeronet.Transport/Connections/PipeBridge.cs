@@ -271,23 +271,22 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
             return;
         }
         bool mayHaveUnread = _reader.Shutdown(new ConnectionAbortedException("The connection was closed: its output was completed."));
-        if (!mayHaveUnread || isPeerGone)
+        _lingerBytesLeft = LingerBytesMax;
+        if (!mayHaveUnread || isPeerGone || !DropUnread() || _lingerBytesLeft == LingerBytesMax)
         {
             Close();
             return;
         }
-        // Closing over unread bytes would send a reset, which can destroy what we sent on its way to the peer.
+        // There were unread bytes, so more may come. Closing over them would send a reset, which can destroy what we sent on its way to the peer.
         _phase = Phase.Lingering;
         Connection.ShutdownSend();
         Connection.SetDeadline(Connection.Loop.NowMs + LingerMs);
-        _lingerBytesLeft = LingerBytesMax;
         TellEnded();
-        DropUnread();
     }
 
-    private void DropUnread()
+    /// <summary>Takes what is there and drops it. False: nothing more comes, or too much has come.</summary>
+    private bool DropUnread()
     {
-        Debug.Assert(_phase == Phase.Lingering);
         Buffers.Block block = Connection.Loop.Blocks.Rent();
         IoResult result;
         do
@@ -297,10 +296,7 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
         }
         while (result.HasBytes && _lingerBytesLeft > 0);
         Connection.Loop.Blocks.Return(block);
-        if (!result.IsWouldBlock)
-        {
-            Close();
-        }
+        return result.IsWouldBlock;
     }
 
     private void Close()
@@ -317,7 +313,10 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     {
         if (_phase == Phase.Lingering)
         {
-            DropUnread();
+            if (!DropUnread())
+            {
+                Close();
+            }
             return;
         }
         _reader.OnReadable(peerClosed);
@@ -373,7 +372,14 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
         // The features have told the application; when to finish is its decision.
     }
 
-    void IConnectionHandler.OnAbort() => Abort(new ConnectionAbortedException("The connection was aborted."));
+    void IConnectionHandler.OnAbort()
+    {
+        Abort(new ConnectionAbortedException("The connection was aborted."));
+        if (_phase != Phase.Closed)
+        {
+            Close(); // also while lingering, and again if the application had aborted before
+        }
+    }
 
     void IConnectionHandler.OnClosed()
     {

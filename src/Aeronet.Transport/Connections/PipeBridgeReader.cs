@@ -177,7 +177,6 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             && (consumed.GetObject() is null || consumed.GetObject() == _buffer.Array)
             && (examined.GetObject() is null || examined.GetObject() == _buffer.Array);
         PipeErrors.ThrowIf(!isOurs || consumedTo < start || examinedTo > end, PipeErrors.InvalidCursor);
-        PipeErrors.ThrowIf(examinedTo < start + _examined, PipeErrors.ExaminedBackwards);
         _buffer.Consume(consumedTo - start);
         _examined = examinedTo - consumedTo;
         if (_buffer.Length == 0)

@@ -12,7 +12,6 @@ internal static class PipeErrors
     public const string NoReadToComplete = "No reading operation to complete.";
     public const string Concurrent = "Concurrent reads or writes are not supported.";
     public const string ExaminedBeforeConsumed = "The examined position must be greater than or equal to the consumed position.";
-    public const string ExaminedBackwards = "The examined position cannot be less than the previously examined position.";
     public const string InvalidCursor = "The PipeReader has already advanced past the provided position.";
     public const string NotCompleted = "Can't GetResult unless awaiter is completed.";
 

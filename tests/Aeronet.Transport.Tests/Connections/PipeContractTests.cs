@@ -184,7 +184,9 @@ public sealed class PipeContractTests(ITestOutputHelper output)
         Assert.Throws<InvalidOperationException>(() => pair.Reader.AdvanceTo(result.Buffer.End, result.Buffer.Start));
         pair.Reader.AdvanceTo(result.Buffer.Start, result.Buffer.GetPosition(2));
         ReadResult again = await ReadAsync(pair.Reader.ReadAsync());
-        Assert.Throws<InvalidOperationException>(() => pair.Reader.AdvanceTo(again.Buffer.Start, again.Buffer.GetPosition(1)));
+        pair.Reader.AdvanceTo(again.Buffer.Start, again.Buffer.GetPosition(1)); // less than before is taken back
+        again = await ReadAsync(pair.Reader.ReadAsync());
+        Assert.Equal("abc", Text(again));
     }
 
     [Theory, MemberData(nameof(Kinds))]
