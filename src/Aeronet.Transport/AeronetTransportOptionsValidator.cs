@@ -39,6 +39,14 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
         {
             faults.Add(Text(nameof(options.MaxWriteBufferSize), options.MaxWriteBufferSize.Value, "null (no limit) or 0 or more"));
         }
+        if (options.MaxReadBufferSize is < 1)
+        {
+            faults.Add(Text(nameof(options.MaxReadBufferSize), options.MaxReadBufferSize.Value, "null (no limit) or 1 or more"));
+        }
+        if (options.PipeScheduling is not (PipeScheduling.Inline or PipeScheduling.ThreadPool))
+        {
+            faults.Add(Text(nameof(options.PipeScheduling), (long)options.PipeScheduling, "Inline or ThreadPool"));
+        }
         if (options.UnixSocketMode is { } mode && (mode & ~UnixFileModeAll) != 0)
         {
             faults.Add(Text(nameof(options.UnixSocketMode), (long)mode, "null or permission bits (octal 0 to 7777)"));

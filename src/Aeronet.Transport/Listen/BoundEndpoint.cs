@@ -11,7 +11,7 @@ internal sealed class BoundEndpoint
     internal BoundEndpoint(ListenSockets sockets, IConnectionAcceptor acceptor)
         : this(sockets.LocalEndPoint, sockets.IsTcp, acceptor) => Sockets = sockets;
 
-    /// <summary>Without sockets of its own: for tests that script the kernel.</summary>
+    /// <summary>Without listening sockets: for outgoing connections, and for tests that script the kernel.</summary>
     internal BoundEndpoint(EndPoint localEndPoint, bool isTcp, IConnectionAcceptor acceptor)
     {
         LocalEndPoint = localEndPoint;
@@ -26,6 +26,9 @@ internal sealed class BoundEndpoint
     public int ConnectionCount => Connections.Count;
 
     internal bool IsTcp { get; }
+
+    /// <summary>Stands for a connection that we make, not for something that listens.</summary>
+    internal bool IsOutgoing { get; init; }
 
     internal IConnectionAcceptor Acceptor { get; }
 

@@ -189,6 +189,9 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
     /// <summary>Queues work for the loop. False: it has ended. Any thread.</summary>
     public bool Post(IPosted work) => _posted.TryEnqueue(work);
 
+    /// <summary>Gives the loop a descriptor that was not accepted by it: an outgoing connection. False: the loop has ended, the descriptor stays the caller's. Any thread.</summary>
+    public bool PostAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) => Post(new AdoptCommand(this, fd, endpoint, peer));
+
     /// <summary>Lets the loop end when it has no connection and no listener left. Any thread.</summary>
     public void PostStop() => Post(new StopCommand(this));
 
@@ -285,7 +288,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             endpoint.Connections.Increment();
             _groupConnections.Increment();
             Counters.Connections++;
-            Counters.ConnectionsAccepted++;
+            Counters.ConnectionsAccepted += endpoint.IsOutgoing ? 0 : 1;
             if (endpoint.Acceptor.Accept(made) is { } handler)
             {
                 FinishStart(); // of the connection before this one in a batch that nobody interrupts
@@ -613,6 +616,11 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             _ = _kernel.Close(closeOnFailure);
         }
         throw new System.IO.IOException($"A loop needs an epoll and an eventfd descriptor; the system answered {result.Errno}.");
+    }
+
+    private sealed class AdoptCommand(EventLoop<TKernel> loop, int fd, BoundEndpoint endpoint, SockAddr peer) : IPosted
+    {
+        public void RunPosted() => loop.Adopt(fd, endpoint, peer);
     }
 
     private sealed class StopCommand(EventLoop<TKernel> loop) : IPosted

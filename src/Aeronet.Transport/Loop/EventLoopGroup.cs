@@ -26,6 +26,7 @@ internal sealed class EventLoopGroup
     private readonly Lock _lock = new();
     private readonly List<BoundEndpoint> _endpoints = []; // bound now; under the lock
     private bool _isStopping; // under the lock
+    private int _adopted; // outgoing connections so far
 
     private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, EventLoop<LinuxKernel>[] loops, LoopThreads threads)
     {
@@ -115,6 +116,10 @@ internal sealed class EventLoopGroup
         TransportLog.Listening(_logger, bound.LocalEndPoint, sockets.SocketCount);
         return bound;
     }
+
+    /// <summary>Gives an outgoing connection to one of the loops, in turn. False: the loops have ended, the descriptor stays the caller's.</summary>
+    public bool TryAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) =>
+        _loops[(uint)Interlocked.Increment(ref _adopted) % (uint)_loops.Length].PostAdopt(fd, endpoint, peer);
 
     /// <summary>Completes when no loop listens on the endpoint any more. Its connections live on, also those accepted on the way out.</summary>
     public Task UnbindAsync(BoundEndpoint endpoint)

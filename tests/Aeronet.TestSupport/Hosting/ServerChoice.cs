@@ -17,6 +17,12 @@ public static class ServerChoice
                 break;
             case ServerKind.Kestrel:
                 break;
+            case ServerKind.KestrelOnAeronet when shape == BuilderShape.Empty:
+                web.UseAeronetTransport().UseKestrelCore(); // in this order here, in the other one with a builder that has Kestrel
+                break;
+            case ServerKind.KestrelOnAeronet:
+                web.UseAeronetTransport();
+                break;
             case ServerKind.AeronetThreadPool:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 break;
