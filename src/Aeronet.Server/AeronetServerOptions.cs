@@ -132,6 +132,9 @@ public sealed class AeronetServerOptions
     /// <summary>What a client sees whose connection is above <c>KestrelServerOptions.Limits.MaxConcurrentConnections</c>. Default <see cref="RejectedConnectionResponse.None"/>.</summary>
     public RejectedConnectionResponse RejectedConnectionResponse { get; set; } = RejectedConnectionResponse.None;
 
+    /// <summary>Tunnels for the CONNECT method. Default: off, CONNECT reaches the application.</summary>
+    public AeronetConnectTunnelOptions ConnectTunnels { get; } = new();
+
     /// <summary>What the configuration section got wrong: reported by the validator together with all other faults.</summary>
     internal List<string> ConfigurationFaults { get; } = new();
 

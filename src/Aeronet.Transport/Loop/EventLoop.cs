@@ -18,7 +18,7 @@ namespace Aeronet.Transport.Loop;
 /// for fairness in the turn before. Where each of these stands is kept in fields, not on the stack: a thread that takes over the role in
 /// the middle of a turn goes on from there with <see cref="RunTurn"/>.
 /// </remarks>
-internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLoop
+internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     where TKernel : struct, IKernel
 {
     private const int EventsAtFirst = 64; // doubled whenever a batch fills it
@@ -176,12 +176,39 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         Timers.Cancel(timed);
     }
 
+    LoopContext ILoopHost.Context => this;
+
+    ulong ILoopHost.Admit(ILoopConnection connection)
+    {
+        Debug.Assert(IsCurrent);
+        ulong key = _table.Add(connection);
+        connection.Endpoint.Connections.Increment();
+        _groupConnections.Increment();
+        Counters.Connections++;
+        Counters.ConnectionsAccepted++;
+        return key;
+    }
+
+    void ILoopHost.Dismiss(ILoopConnection connection, ulong key)
+    {
+        Debug.Assert(IsCurrent);
+        Debug.Assert(_table.TryFind(key, out IPollTarget? target) && target == connection);
+        _table.Remove(key);
+        CountClosed(connection.Endpoint);
+    }
+
+    void ILoopHost.Reschedule(ITimed timed)
+    {
+        Debug.Assert(IsCurrent);
+        Timers.Reschedule(timed);
+    }
+
     internal SysResult EpollControl(EpollOperation operation, int fd, EpollEvents events, ulong key) =>
         _kernel.EpollControl(_epoll, operation, fd, events, key);
 
     internal void AddPending(SocketConnection<TKernel> connection) => _pending.Add(connection);
 
-    internal void CountBytesRead(int bytes)
+    public void CountBytesRead(int bytes)
     {
         if (IsCurrent)
         {
@@ -193,7 +220,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         }
     }
 
-    internal void CountBytesWrittenImmediate(int bytes)
+    public void CountBytesWrittenImmediate(int bytes)
     {
         if (IsCurrent)
         {
@@ -265,7 +292,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         _groupConnections.Decrement();
     }
 
-    internal void ReportHandlerFailure(SocketConnection<TKernel> connection, Exception exception)
+    public void ReportHandlerFailure(TransportConnection connection, Exception exception)
     {
         Counters.HandlerFailures++;
         Report(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
@@ -427,7 +454,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             int end = Math.Min(loop._table.SlotCount, _nextSlot + SlotsPerTurnMax);
             for (; _nextSlot < end; _nextSlot++)
             {
-                if (loop._table.At(_nextSlot) is SocketConnection<TKernel> connection && (only is null || connection.Endpoint == only))
+                if (loop._table.At(_nextSlot) is ILoopConnection connection && (only is null || connection.Endpoint == only))
                 {
                     connection.Visit(abort);
                 }

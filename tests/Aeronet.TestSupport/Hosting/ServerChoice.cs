@@ -1,4 +1,5 @@
 using Aeronet.Server;
+using Aeronet.Transport;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.TestSupport.Hosting;
@@ -18,6 +19,9 @@ public static class ServerChoice
                 break;
             case ServerKind.Aeronet:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
+                break;
+            case ServerKind.AeronetSockets:
+                web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
                 break;
             default:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);

@@ -11,4 +11,7 @@ public enum ServerKind
 
     /// <summary>Aeronet, application code on the loop thread.</summary>
     AeronetInline,
+
+    /// <summary>Aeronet on the portable backend, application code on the thread pool.</summary>
+    AeronetSockets,
 }
