@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Server;
+using Aeronet.Server.Tunnels;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -30,6 +31,7 @@ public static class AeronetServerExtensions
         ArgumentNullException.ThrowIfNull(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<AeronetServerOptions>, AeronetServerOptionsSetup>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<AeronetServerOptions>, AeronetServerOptionsValidator>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ConnectTunnels>());
         services.AddOptions<AeronetServerOptions>().ValidateOnStart();
         services.AddSingleton<IServer, AeronetServer>();
         services.AddHostedService<ServerReplacementCheck>();

@@ -10,9 +10,11 @@ using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
@@ -27,7 +29,9 @@ internal sealed record ServerServices(
     IMeterFactory? MeterFactory,
     DiagnosticSource? DiagnosticSource,
     ServerLog Log,
-    ServerMetrics Metrics);
+    ServerMetrics Metrics,
+    IEnumerable<IConnectionListenerFactory> Transports,
+    SocketTransportOptions SocketOptions);
 
 /// <summary>The server from one start to its stop: loops, endpoints, and the watch on the configuration.</summary>
 internal sealed class ServerRun
@@ -81,15 +85,17 @@ internal sealed class ServerRun
         bool followsChanges = loader is not null && KestrelInternals.GetReloadOnChange(loader) && !(addresses.PreferHostingUrls && addresses.Count > 0);
         IChangeToken? change = followsChanges ? loader!.Configuration.GetReloadToken() : null;
 
+        var transports = new ForeignTransports(services.Transports, services.SocketOptions, options.Transport, services.LoggerFactory);
         string[] asked = addresses.ToArray();
         bool isRestart = lastRun is not null && asked.SequenceEqual(lastRun.LastAddresses);
-        List<EndpointRequest> requests = isRestart ? lastRun!.LastRequests : EndpointPlanner.Plan(kestrel, addresses, log);
+        List<EndpointRequest> requests = isRestart ? lastRun!.LastRequests : EndpointPlanner.Plan(kestrel, addresses, log, transports);
 
         ServerSettings settings = ServerSettings.Create(kestrel, options, services.Log, services.Metrics, TimeProvider.System, services.DiagnosticSource);
         AppRunner runner = AppRunner.Create(application, settings);
         EventLoopGroup group = EventLoopGroup.Start(options.Transport, services.LoggerFactory, services.MeterFactory);
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
-        var binder = new EndpointBinder(group, endpoint => new HttpAcceptor(settings, endpoint, pools), addresses, settings);
+        var binder = new EndpointBinder(group, endpoint => new HttpAcceptor(settings, endpoint, pools), transports, addresses, settings);
+        transports.ReportOptionsWithoutEffect(group.Backend);
         addresses.BeginRun();
         try
         {

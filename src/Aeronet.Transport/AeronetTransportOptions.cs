@@ -2,10 +2,27 @@ using System.IO;
 
 namespace Aeronet.Transport;
 
+/// <summary>What carries the bytes of accepted connections.</summary>
+public enum TransportBackend
+{
+    /// <summary><see cref="Epoll"/> where the system has it and lets this process use it, otherwise <see cref="Sockets"/>.</summary>
+    Auto,
+
+    /// <summary>Aeronet's own loops on Linux epoll. Where there is none the start fails.</summary>
+    Epoll,
+
+    /// <summary><c>System.Net.Sockets</c> through Kestrel's public <c>SocketTransportFactory</c>: every operating system, same features, more CPU per request.</summary>
+    Sockets,
+}
+
 /// <summary>Sockets and loops of Aeronet. Read once when the server starts.</summary>
 /// <remarks>Names are those of Kestrel's <c>SocketTransportOptions</c> where it has the option.</remarks>
 public sealed class AeronetTransportOptions
 {
+    /// <summary>What carries the bytes of accepted connections. Default <see cref="TransportBackend.Auto"/>.</summary>
+    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
+    public TransportBackend Backend { get; set; } = TransportBackend.Auto;
+
     /// <summary>Number of event loops, each one thread. Default: <see cref="System.Environment.ProcessorCount"/>; range 1 to 1,024.</summary>
     public int IOThreadCount { get; set; } = System.Environment.ProcessorCount;
 

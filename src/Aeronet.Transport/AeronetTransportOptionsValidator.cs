@@ -20,6 +20,10 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
     public ValidateOptionsResult Validate(string? name, AeronetTransportOptions options)
     {
         List<string> faults = [];
+        if (!Enum.IsDefined(options.Backend))
+        {
+            faults.Add(Text(nameof(options.Backend), (long)options.Backend, "Auto, Epoll or Sockets"));
+        }
         Range(faults, nameof(options.IOThreadCount), options.IOThreadCount, 1, 1024);
         Range(faults, nameof(options.Backlog), options.Backlog, 1, 65_535);
         Range(faults, nameof(options.InitialReadSize), options.InitialReadSize, 512, 1 << 20);

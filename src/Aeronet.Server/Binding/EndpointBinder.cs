@@ -9,6 +9,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
@@ -27,15 +28,17 @@ internal sealed class EndpointBinder
 
     private readonly EventLoopGroup _group;
     private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
+    private readonly ForeignTransports _transports;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
-    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ServerAddresses addresses, ServerSettings settings)
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ForeignTransports transports, ServerAddresses addresses, ServerSettings settings)
     {
         _group = group;
         _acceptorOf = acceptorOf;
+        _transports = transports;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
         _log = settings.Log.General;
@@ -50,12 +53,12 @@ internal sealed class EndpointBinder
     /// <exception cref="IOException">The address is in use, or it cannot be bound at all.</exception>
     public async Task BindAsync(EndpointRequest request)
     {
-        Debug.Assert(request.FindFault() is null);
+        Debug.Assert(request.FindFault(_transports) is null);
         List<BoundEndpoint> listeners = request.Scope switch
         {
             ListenScope.Localhost => await BindLocalhostAsync(request, (IPEndPoint)request.EndPoint).ConfigureAwait(false),
-            ListenScope.Any => [BindAny(request, (IPEndPoint)request.EndPoint)],
-            _ => [BindOne(request, request.EndPoint)],
+            ListenScope.Any => [await BindAnyAsync(request, (IPEndPoint)request.EndPoint).ConfigureAwait(false)],
+            _ => [await BindOneAsync(request, request.EndPoint).ConfigureAwait(false)],
         };
         Debug.Assert(listeners.Count > 0);
 
@@ -100,7 +103,7 @@ internal sealed class EndpointBinder
             EndpointRequest request = EndpointRequest.FromListenOptions(options, isConfigured: true);
             try
             {
-                if (request.FindFault() is { } fault)
+                if (request.FindFault(_transports) is { } fault)
                 {
                     throw new InvalidOperationException(fault);
                 }
@@ -167,13 +170,21 @@ internal sealed class EndpointBinder
         }
     }
 
-    private BoundEndpoint BindOne(EndpointRequest request, EndPoint endPoint)
+    private async Task<BoundEndpoint> BindOneAsync(EndpointRequest request, EndPoint endPoint)
     {
         string display = ListenAddress.Display(endPoint);
         var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections);
+        IConnectionAcceptor acceptor = _acceptorOf(endpoint);
+        bool hasMiddleware = request.HasMiddleware;
         try
         {
-            return _group.Bind(endPoint, _acceptorOf(endpoint));
+            if (_transports.Choose(endPoint, _group.Backend, hasMiddleware) is not { } transport)
+            {
+                return _group.Bind(endPoint, acceptor);
+            }
+            ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync); // application code: it may throw, so before anything is bound
+            IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
+            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose));
         }
         catch (AddressInUseException inUse)
         {
@@ -181,15 +192,15 @@ internal sealed class EndpointBinder
         }
     }
 
-    private BoundEndpoint BindAny(EndpointRequest request, IPEndPoint endPoint)
+    private async Task<BoundEndpoint> BindAnyAsync(EndpointRequest request, IPEndPoint endPoint)
     {
         try
         {
-            return BindOne(request, endPoint);
+            return await BindOneAsync(request, endPoint).ConfigureAwait(false);
         }
         catch (SocketException) when (endPoint.Address.Equals(IPAddress.IPv6Any))
         {
-            return BindOne(request, new IPEndPoint(IPAddress.Any, endPoint.Port));
+            return await BindOneAsync(request, new IPEndPoint(IPAddress.Any, endPoint.Port)).ConfigureAwait(false);
         }
     }
 
@@ -201,7 +212,7 @@ internal sealed class EndpointBinder
         {
             try
             {
-                listeners.Add(BindOne(request, new IPEndPoint(loopback, endPoint.Port)));
+                listeners.Add(await BindOneAsync(request, new IPEndPoint(loopback, endPoint.Port)).ConfigureAwait(false));
             }
             catch (SocketException failure)
             {

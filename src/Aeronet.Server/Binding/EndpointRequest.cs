@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
@@ -41,7 +42,6 @@ internal sealed class EndpointRequest
 
     public static EndpointRequest FromAddress(ListenAddress address, KestrelServerOptions kestrel)
     {
-        Debug.Assert(address.EndPoint is not null);
         ListenOptions options = KestrelInternals.CreateListenOptions(address.EndPoint);
         KestrelInternals.ApplyEndpointDefaults(kestrel, options);
         return new EndpointRequest(options, address.Scope, address.Url, address.Host, address.IsHttps || KestrelInternals.GetIsTls(options), isConfigured: false);
@@ -60,14 +60,30 @@ internal sealed class EndpointRequest
         return new EndpointRequest(options, KestrelInternals.IsAnyIP(options) ? ListenScope.Any : ListenScope.Single, name, "", KestrelInternals.GetIsTls(options), isConfigured);
     }
 
+    /// <summary>Connection middleware stands before the protocol.</summary>
+    public bool HasMiddleware => KestrelInternals.GetMiddleware(Options) is { Count: > 0 };
+
+    /// <summary>The endpoint's connection middleware in front of <paramref name="last"/>.</summary>
+    public ConnectionDelegate BuildPipeline(ConnectionDelegate last)
+    {
+        ConnectionDelegate pipeline = last;
+        List<Func<ConnectionDelegate, ConnectionDelegate>> middleware = KestrelInternals.GetMiddleware(Options);
+        for (int i = middleware.Count - 1; i >= 0; i--)
+        {
+            pipeline = middleware[i](pipeline);
+        }
+        return pipeline;
+    }
+
     /// <summary>Why this endpoint cannot be served; null when it can.</summary>
-    public string? FindFault()
+    /// <param name="transports">What there is beside our own loops.</param>
+    public string? FindFault(ForeignTransports? transports = null)
     {
         if (IsHttps)
         {
             return HttpsFault(Name);
         }
-        if (Options.PipeName is not null)
+        if (EndPoint is NamedPipeEndPoint && transports?.CanBind(EndPoint) != true)
         {
             return PipeFault(Name);
         }
@@ -79,11 +95,6 @@ internal sealed class EndpointRequest
         {
             string reason = Options.Protocols == HttpProtocols.Http3 ? "HTTP/3 requires HTTPS" : "HTTP/2 is not available yet on Aeronet";
             return $"The endpoint {Name} asks for {Options.Protocols} only, and {reason}: add Http1 to {nameof(ListenOptions.Protocols)}.";
-        }
-        // Skipping middleware in silence could drop a security filter: better not to start.
-        if (KestrelInternals.GetMiddleware(Options) is { Count: > 0 })
-        {
-            return $"The endpoint {Name} has connection middleware (ListenOptions.Use, UseConnectionLogging and the like), which is not available yet on Aeronet: remove it, or serve this endpoint with Kestrel.";
         }
         if (Scope == ListenScope.Localhost && EndPoint is IPEndPoint { Port: 0 })
         {
@@ -100,5 +111,5 @@ internal sealed class EndpointRequest
         => $"HTTPS is not available yet on Aeronet: the endpoint {name} cannot be started. Use an http:// address, or let a proxy end TLS in front of the server.";
 
     public static string PipeFault(string name)
-        => $"The endpoint {name} is a named pipe, which Aeronet does not serve.";
+        => $"The endpoint {name} is a named pipe, and no transport is registered that can bind it: Kestrel's works on Windows only (UseNamedPipes).";
 }

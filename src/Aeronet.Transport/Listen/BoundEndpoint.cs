@@ -2,6 +2,7 @@ using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Foreign;
 
 namespace Aeronet.Transport.Listen;
 
@@ -10,6 +11,12 @@ internal sealed class BoundEndpoint
 {
     internal BoundEndpoint(ListenSockets sockets, IConnectionAcceptor acceptor)
         : this(sockets.LocalEndPoint, sockets.IsTcp, acceptor) => Sockets = sockets;
+
+    /// <summary>Of a foreign listener.</summary>
+    internal BoundEndpoint(EndPoint localEndPoint, IConnectionAcceptor acceptor)
+        : this(localEndPoint, isTcp: localEndPoint is IPEndPoint, acceptor)
+    {
+    }
 
     /// <summary>Without listening sockets: for outgoing connections, and for tests that script the kernel.</summary>
     internal BoundEndpoint(EndPoint localEndPoint, bool isTcp, IConnectionAcceptor acceptor)
@@ -34,7 +41,11 @@ internal sealed class BoundEndpoint
 
     internal ConnectionGauge Connections { get; } = new();
 
+    /// <summary>Our own listening sockets; null exactly when <see cref="Foreign"/> is set, except in tests.</summary>
     internal ListenSockets? Sockets { get; }
+
+    /// <summary>Somebody else's listener.</summary>
+    internal ForeignListener? Foreign { get; set; }
 
     /// <summary>Set by the first <c>UnbindAsync</c>; under the group's lock.</summary>
     internal Task? Unbinding { get; set; }

@@ -20,7 +20,7 @@ namespace Aeronet.Transport.Loop;
 /// Where each of these stands is kept in fields, not on the stack: a thread that becomes the loop in the middle of a turn, because application
 /// code does not return, goes on from there with <see cref="RunTurn"/>; the former thread finds out when the application returns, and leaves.
 /// </remarks>
-internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLoop, IRunnableLoop
+internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     where TKernel : struct, IKernel
 {
     private const int EventsAtFirst = 64; // doubled whenever a batch fills it
@@ -240,6 +240,33 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         Timers.Cancel(timed);
     }
 
+    LoopContext ILoopHost.Context => this;
+
+    ulong ILoopHost.Admit(ILoopConnection connection)
+    {
+        Debug.Assert(IsCurrent);
+        ulong key = _table.Add(connection);
+        connection.Endpoint.Connections.Increment();
+        _groupConnections.Increment();
+        Counters.Connections++;
+        Counters.ConnectionsAccepted++;
+        return key;
+    }
+
+    void ILoopHost.Dismiss(ILoopConnection connection, ulong key)
+    {
+        Debug.Assert(IsCurrent);
+        Debug.Assert(_table.TryFind(key, out IPollTarget? target) && target == connection);
+        _table.Remove(key);
+        CountClosed(connection.Endpoint);
+    }
+
+    void ILoopHost.Reschedule(ITimed timed)
+    {
+        Debug.Assert(IsCurrent);
+        Timers.Reschedule(timed);
+    }
+
     internal SysResult EpollControl(EpollOperation operation, int fd, EpollEvents events, ulong key) =>
         _kernel.EpollControl(_epoll, operation, fd, events, key);
 
@@ -252,7 +279,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         _acceptsLeft = Options.AcceptBatchSize;
     }
 
-    internal void CountBytesRead(int bytes)
+    public void CountBytesRead(int bytes)
     {
         if (IsCurrent)
         {
@@ -264,7 +291,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         }
     }
 
-    internal void CountBytesWrittenImmediate(int bytes)
+    public void CountBytesWrittenImmediate(int bytes)
     {
         if (IsCurrent)
         {
@@ -338,7 +365,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         _groupConnections.Decrement();
     }
 
-    internal void ReportHandlerFailure(SocketConnection<TKernel> connection, Exception exception)
+    public void ReportHandlerFailure(TransportConnection connection, Exception exception)
     {
         Counters.HandlerFailures++;
         Report(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
@@ -640,7 +667,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             int end = Math.Min(loop._table.SlotCount, _nextSlot + SlotsPerTurnMax);
             for (; _nextSlot < end; _nextSlot++)
             {
-                if (loop._table.At(_nextSlot) is SocketConnection<TKernel> connection && (only is null || connection.Endpoint == only))
+                if (loop._table.At(_nextSlot) is ILoopConnection connection && (only is null || connection.Endpoint == only))
                 {
                     connection.Visit(abort);
                 }

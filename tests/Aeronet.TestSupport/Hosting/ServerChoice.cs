@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Server;
+using Aeronet.Transport;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.TestSupport.Hosting;
@@ -28,6 +29,9 @@ public static class ServerChoice
                 break;
             case ServerKind.AeronetHandOff:
                 web.UseAeronet(options => options.HandOffProbe = static () => Random.Shared.Next(2) == 0);
+                break;
+            case ServerKind.AeronetSockets:
+                web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
                 break;
             default:
                 web.UseAeronet();
