@@ -8,8 +8,6 @@ namespace Aeronet.Transport.Loop;
 /// <summary>A loop as its threads see it.</summary>
 internal interface IRunnableLoop
 {
-    int Index { get; }
-
     LoopRole Role { get; }
 
     LoopCounters Counters { get; }

@@ -7,7 +7,6 @@ using System.Reflection;
 using System.Threading.Tasks;
 using Aeronet.Transport;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -87,10 +86,12 @@ public sealed class AeronetServerOptionsSetupTests
             ["Aeronet:AllowedMethods:0"] = "GET",
             ["Aeronet:AllowedMethods:1"] = "HEAD",
             ["Aeronet:GlobalHeaders:X-Frame-Options"] = "DENY",
+            ["Aeronet:ConnectTunnels:Allow:0"] = "a.example:443",
             ["Aeronet:Limits:MaxRequestsPerConnection"] = "",
         });
         Assert.Empty(read.ConfigurationFaults);
         Assert.Equal(["GET", "HEAD"], read.AllowedMethods);
+        Assert.Equal(["a.example:443"], read.ConnectTunnels.Allow);
         Assert.Equal("DENY", read.GlobalHeaders["x-frame-options"]);
         Assert.Null(read.Limits.MaxRequestsPerConnection);
     }
@@ -138,7 +139,7 @@ public sealed class AeronetServerOptionsSetupTests
     }
 
     [Fact]
-    public void Socket_settings_and_transports_without_effect_are_remembered()
+    public void Socket_settings_without_effect_are_remembered()
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
         builder.WebHost.UseSockets(static sockets =>
@@ -146,11 +147,10 @@ public sealed class AeronetServerOptionsSetupTests
             sockets.UnsafePreferInlineScheduling = true;
             sockets.CreateBoundListenSocket = static _ => throw new NotSupportedException();
         });
-        builder.Services.AddSingleton<IConnectionListenerFactory, ForeignTransport>();
         builder.WebHost.UseAeronet();
         List<string> unused = builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.SettingsWithoutEffect;
         Assert.Equal(
-            ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket", $"IConnectionListenerFactory {typeof(ForeignTransport).FullName}"],
+            ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket"],
             unused);
     }
 
@@ -170,10 +170,5 @@ public sealed class AeronetServerOptionsSetupTests
         var options = new AeronetServerOptions();
         AeronetServerOptionsSetup.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build().GetSection("Aeronet"), options);
         return options;
-    }
-
-    private sealed class ForeignTransport : IConnectionListenerFactory
-    {
-        public ValueTask<IConnectionListener> BindAsync(System.Net.EndPoint endpoint, System.Threading.CancellationToken cancellationToken = default) => throw new NotSupportedException();
     }
 }
