@@ -161,7 +161,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.False(bad.Tags.ContainsKey("tls.protocol.version"));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task The_slim_builder_serves_configured_https_without_being_asked(ServerKind server)
     {
         await using AppHost host = await AppHost.StartAsync(
@@ -174,7 +174,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Equal("https Tls13 -", await GetAsync(client));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     [Trait("Defect", "TLS-25")]
     public async Task A_changed_certificate_in_Kestrels_section_reaches_new_connections_and_drops_none(ServerKind server)
     {
@@ -217,7 +217,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Equal("https Tls13 -", await GetAsync(kept));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     [Trait("Defect", "TLS-21"), Trait("Defect", "TLS-25")]
     public async Task A_changed_certificate_file_reaches_new_connections_and_a_broken_one_is_refused(ServerKind server)
     {
@@ -251,7 +251,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Equal("https Tls13 -", await GetAsync(kept));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task Names_of_Aeronets_section_have_their_own_certificates_and_ask_for_their_own_clients(ServerKind server)
     {
         await using AppHost host = await StartConfiguredAsync(
@@ -270,7 +270,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Null(await TryGetAsync(host, "b.example.com", new TestCertificates("somebody else").Client("stranger")));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     [Trait("Defect", "TLS-22")]
     public async Task The_authorities_of_clients_can_be_replaced_while_the_server_runs(ServerKind server)
     {
@@ -291,7 +291,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.NotNull(await TryGetAsync(host, "a.example.com", s_client));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task A_revoked_client_is_refused_and_the_list_can_be_renewed(ServerKind server)
     {
         string list = Path.Combine(_folder, "clients.crl");
@@ -312,7 +312,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Null(await TryGetAsync(host, "a.example.com", s_client));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task Two_servers_with_one_Data_Protection_ring_resume_each_others_sessions(ServerKind server)
     {
         DirectoryInfo ring = Directory.CreateDirectory(Path.Combine(_folder, "ring"));
@@ -330,7 +330,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Contains("New, TLSv1.3", (await SClientAsync(stranger, "-sess_in", session))!.All, StringComparison.Ordinal);
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task Every_handshake_is_reported_once_with_what_was_negotiated(ServerKind server)
     {
         var reports = System.Threading.Channels.Channel.CreateUnbounded<TlsHandshakeReport>();
@@ -355,7 +355,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         await host.Logs.WaitForAsync(static entry => entry.Id == 2150);
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     [Trait("Defect", "TLS-36")]
     public async Task Handshakes_above_the_limit_are_refused_before_they_begin_and_counted(ServerKind server)
     {
@@ -375,7 +375,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Equal("https Tls13 -", await TryGetAsync(host, "a.example.com", null));
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task A_key_log_has_the_secrets_of_a_session_and_Production_refuses_it_unless_told(ServerKind server)
     {
         string log = Path.Combine(_folder, "keys.log");
@@ -392,7 +392,7 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Contains(host.Logs.Entries, static entry => entry.Id == 2110);
     }
 
-    [Theory, AeronetOnly]
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task A_staple_from_a_file_comes_with_the_certificate(ServerKind server)
     {
         string file = Path.Combine(_folder, "response.der");
@@ -409,7 +409,58 @@ public sealed class HttpsConfigurationTests : IDisposable
         }
     }
 
-    [Theory, AeronetOnly]
+    [Theory, BothServers]
+    public async Task Other_connection_middleware_stands_beside_https(ServerKind server)
+    {
+        int count = 0;
+        await using AppHost host = await StartAsync(server, listen =>
+        {
+            listen.Use(next => connection =>
+            {
+                Interlocked.Increment(ref count);
+                return next(connection);
+            });
+            listen.UseHttps(s_a, static https => https.ClientCertificateMode = ClientCertificateMode.AllowCertificate);
+            listen.UseConnectionLogging();
+        });
+        Assert.StartsWith("https://127.0.0.1:", Assert.Single(host.Addresses), StringComparison.Ordinal);
+        await using SslStream client = await ConnectAsync(host, "a.example.com", s_client);
+        Assert.Equal(1, count);
+    }
+
+    [Theory, BothServers]
+    public async Task Https_behind_other_middleware_serves_requests_one_after_the_other(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static listen =>
+        {
+            listen.Use(static next => next);
+            listen.UseHttps(s_a);
+        });
+        await using SslStream client = await ConnectAsync(host, "a.example.com");
+        Assert.Equal("https Tls13 -", await GetAsync(client));
+        Assert.Equal("https Tls13 -", await GetAsync(client));
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet), InlineData(ServerKind.AeronetSockets)]
+    public async Task What_SslStream_cannot_honour_stops_the_start_by_name(ServerKind server)
+    {
+        Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => StartAsync(
+            server,
+            static listen =>
+            {
+                listen.Use(static next => next);
+                listen.UseHttps(s_a);
+            },
+            static options =>
+            {
+                options.Tls.Stapling.Enabled = true;
+                options.Tls.CipherPreset = TlsCipherPreset.Modern;
+            }));
+        Assert.Contains("AeronetTlsOptions.CipherPreset, AeronetTlsOptions.Stapling.Enabled", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("https://127.0.0.1:0", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task Everything_that_is_wrong_with_certificates_is_named_at_the_start(ServerKind server)
     {
         Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => StartAsync(server, static listen => listen.UseHttps(s_a), options =>
