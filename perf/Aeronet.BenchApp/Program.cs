@@ -23,7 +23,11 @@ if (!ServerChoice.TryUse(builder.WebHost, server))
     return 2;
 }
 
-if (builder.Configuration["urls"] is null)
+if (builder.Configuration["https-key"] is { } key)
+{
+    BenchTls.Listen(builder.WebHost, builder.Configuration, key);
+}
+else if (builder.Configuration["urls"] is null)
 {
     builder.WebHost.UseUrls("http://127.0.0.1:0");
 }
