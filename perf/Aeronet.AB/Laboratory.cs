@@ -21,7 +21,7 @@ internal sealed class Laboratory(LaboratoryOptions options, CorePlacement cores)
         {
             if ((spec.IsBenchApp || scenario.IsForForeignServers) && (spec.IsKestrel || !scenario.IsForKestrelOnly))
             {
-                yield return spec;
+                yield return spec with { TlsKey = scenario.TlsKey };
             }
         }
     }
@@ -52,6 +52,6 @@ internal sealed class Laboratory(LaboratoryOptions options, CorePlacement cores)
             run.Note("wrk cannot send this; the built-in load client did.");
         }
 
-        return new BuiltInClient(server.Port, Cores.AreApart, request, connections);
+        return new BuiltInClient(server.PortFor(request), Cores.AreApart, request, connections);
     }
 }

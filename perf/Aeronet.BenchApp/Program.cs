@@ -28,7 +28,11 @@ if (builder.Configuration["echo"] == "true")
     builder.WebHost.ConfigureKestrel(EchoConnections.Use);
 }
 
-if (builder.Configuration["urls"] is null)
+if (builder.Configuration["https-key"] is { } key)
+{
+    BenchTls.Listen(builder.WebHost, builder.Configuration, key);
+}
+else if (builder.Configuration["urls"] is null)
 {
     builder.WebHost.UseUrls("http://127.0.0.1:0");
 }

@@ -14,6 +14,9 @@ internal sealed class LoadConnection(LoadGroup group, byte[] output)
 
     public int Socket { get; set; } = -1;
 
+    /// <summary>The TLS session; 0: none.</summary>
+    public nint Ssl { get; set; }
+
     public bool IsOpen { get; set; } // false while connecting
 
     public int OutputAt { get; set; }

@@ -39,4 +39,5 @@ internal sealed class LoadGroup(LoadRequest request, int connections)
 /// <param name="Bytes">The whole request, head and body.</param>
 /// <param name="Pipeline">Requests sent together and awaited together.</param>
 /// <param name="PerConnection">Requests after which the client closes and connects again; 0: never.</param>
-internal sealed record LoadRequest(ReadOnlyMemory<byte> Bytes, int Pipeline = 1, int PerConnection = 0);
+/// <param name="Tls">Whether, and how, its connections are encrypted.</param>
+internal sealed record LoadRequest(ReadOnlyMemory<byte> Bytes, int Pipeline = 1, int PerConnection = 0, TlsUse Tls = TlsUse.None);

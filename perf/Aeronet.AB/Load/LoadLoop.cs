@@ -18,6 +18,7 @@ internal sealed unsafe class LoadLoop : IDisposable
     private readonly Libc.Poller _poller = new();
     private readonly byte[] _buffer = GC.AllocateArray<byte>(ReceiveBytes, pinned: true);
     private readonly bool _ownsCore;
+    private readonly TlsClient? _tls; // Non-null when the groups are encrypted; all of them are, then.
     private bool _isStopping;
     private int _unanswered; // connections with requests on the way
 
@@ -28,6 +29,7 @@ internal sealed unsafe class LoadLoop : IDisposable
     {
         _port = port;
         _ownsCore = ownsCore;
+        _tls = groups[0].Request.Tls == TlsUse.None ? null : new TlsClient(groups[0].Request.Tls);
         _groups = groups;
         _schedules = new Schedule[groups.Length];
         for (int group = 0; group < groups.Length; group++)
@@ -164,10 +166,13 @@ internal sealed unsafe class LoadLoop : IDisposable
         {
             if (connection.Socket >= 0)
             {
+                EndTls(connection);
                 Libc.Close(connection.Socket);
                 connection.Socket = -1;
             }
         }
+
+        _tls?.Dispose();
 
         _poller.Dispose();
     }
@@ -239,6 +244,11 @@ internal sealed unsafe class LoadLoop : IDisposable
                 Flush(key);
             }
 
+            if (connection.Ssl != 0 && connection.OutputLeft > 0)
+            {
+                Flush(key); // the handshake has answers to wait for before the request goes out
+            }
+
             if ((events & (Libc.EpollIn | Libc.EpollError | Libc.EpollHangUp)) != 0)
             {
                 Receive(key);
@@ -252,7 +262,7 @@ internal sealed unsafe class LoadLoop : IDisposable
         byte* buffer = (byte*)Unsafe.AsPointer(ref _buffer[0]);
         while (true)
         {
-            int received = Libc.Receive(connection.Socket, buffer, ReceiveBytes);
+            int received = connection.Ssl != 0 ? TlsClient.Receive(connection.Ssl, buffer, ReceiveBytes) : Libc.Receive(connection.Socket, buffer, ReceiveBytes);
             if (received == Libc.TryAgain)
             {
                 return;
@@ -276,7 +286,7 @@ internal sealed unsafe class LoadLoop : IDisposable
                 return;
             }
 
-            if (received < ReceiveBytes)
+            if (received < ReceiveBytes && connection.Ssl == 0)
             {
                 return; // edge-triggered: a short read has drained the socket, what comes later is a new edge
             }
@@ -367,7 +377,9 @@ internal sealed unsafe class LoadLoop : IDisposable
         byte* output = (byte*)Unsafe.AsPointer(ref connection.Output[0]);
         while (connection.OutputLeft > 0)
         {
-            int sent = Libc.Send(connection.Socket, output + connection.OutputAt, connection.OutputLeft);
+            int sent = connection.Ssl != 0
+                ? TlsClient.Send(connection.Ssl, output + connection.OutputAt, connection.OutputLeft)
+                : Libc.Send(connection.Socket, output + connection.OutputAt, connection.OutputLeft);
             if (sent < 0)
             {
                 return; // full: EPOLLOUT tells; broken: EPOLLERR tells, after what the server said before is read
@@ -399,8 +411,18 @@ internal sealed unsafe class LoadLoop : IDisposable
 
     private void Reconnect(int key)
     {
+        EndTls(_connections[key]);
         Libc.Close(_connections[key].Socket);
         Connect(key);
+    }
+
+    private static void EndTls(LoadConnection connection)
+    {
+        if (connection.Ssl != 0)
+        {
+            TlsClient.End(connection.Ssl);
+            connection.Ssl = 0;
+        }
     }
 
     private void Connect(int key)
@@ -409,6 +431,7 @@ internal sealed unsafe class LoadLoop : IDisposable
         connection.Restart(Libc.BeginConnect(_port));
         if (connection.Socket >= 0)
         {
+            connection.Ssl = _tls?.Begin(connection.Socket) ?? 0;
             _poller.Add(connection.Socket, key);
         }
         else

@@ -37,7 +37,7 @@ internal sealed class WrkClient : ILoadClient
         File.WriteAllText(_script, lua.ToString());
     }
 
-    public static bool CanSend(LoadRequest request) => request.PerConnection == 0 && request.Bytes.Length <= RequestBytesMax;
+    public static bool CanSend(LoadRequest request) => request.PerConnection == 0 && request.Tls == TlsUse.None && request.Bytes.Length <= RequestBytesMax;
 
     public LoadOutcome Run(TimeSpan duration, double? ratePerSecond = null)
     {

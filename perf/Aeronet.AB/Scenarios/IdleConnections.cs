@@ -11,16 +11,21 @@ namespace Aeronet.AB.Scenarios;
 
 /// <summary>Connections that have had one request each and now wait: what they hold in memory, and what waiting costs.</summary>
 /// <param name="connections">How many.</param>
+/// <param name="isTls">Whether they are encrypted.</param>
 /// <param name="isBurst">Whether their requests come all at once or 64 at a time: the first shows what a server keeps of a peak.</param>
-internal sealed class IdleConnections(int connections, bool isBurst) : Scenario
+internal sealed class IdleConnections(int connections, bool isBurst, bool isTls = false) : Scenario
 {
     private const int RoundsMax = 3;
     private const int ConcurrencyUsual = 64;
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3), Settling = TimeSpan.FromSeconds(2), IdleTime = TimeSpan.FromSeconds(5);
 
-    public override string Name => isBurst ? "idle-after-burst" : "idle";
+    public override string Name => isTls ? "tls-idle" : isBurst ? "idle-after-burst" : "idle";
 
-    public override string Title => string.Create(CultureInfo.InvariantCulture, $"{connections:N0} idle keep-alive connections{(isBurst ? ", after a request on all of them at once" : "")}");
+    public override string? TlsKey => isTls ? "p256" : null;
+
+    public override bool IsForForeignServers => !isTls;
+
+    public override string Title => string.Create(CultureInfo.InvariantCulture, $"{connections:N0} idle keep-alive connections{(isTls ? " with TLS 1.3" : "")}{(isBurst ? ", after a request on all of them at once" : "")}");
 
     public override IReadOnlyList<Metric> Headline { get; } = [Metric.PssPerConnection, Metric.Pss, Metric.IdleCpu];
 
@@ -42,8 +47,8 @@ internal sealed class IdleConnections(int connections, bool isBurst) : Scenario
 
     private void RunRound(Laboratory laboratory, ScenarioRun run, ServerProcess server, Sample sample)
     {
-        LoadRequest request = new(RequestText.Get("/plaintext"));
-        using (BuiltInClient warmUp = new(server.Port, laboratory.Cores.AreApart, request, ConcurrencyUsual))
+        LoadRequest request = new(RequestText.Get("/plaintext"), Tls: isTls ? TlsUse.Full : TlsUse.None);
+        using (BuiltInClient warmUp = new(server.PortFor(request), laboratory.Cores.AreApart, request, ConcurrencyUsual))
         {
             warmUp.Run(WarmUp);
         }
@@ -51,7 +56,7 @@ internal sealed class IdleConnections(int connections, bool isBurst) : Scenario
         server.Collect();
         long before = server.ReadPssBytes();
         LoadGroup idle = new(request, connections);
-        using LoadLoop loop = new(server.Port, laboratory.Cores.AreApart, idle);
+        using LoadLoop loop = new(server.PortFor(request), laboratory.Cores.AreApart, idle);
         loop.Open();
         loop.RequestOnce(isBurst ? connections : ConcurrencyUsual);
         run.NoteErrors(server.Spec.Name, idle.Errors, idle.FirstError);

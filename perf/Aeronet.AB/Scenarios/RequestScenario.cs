@@ -108,7 +108,7 @@ internal abstract class RequestScenario : Scenario
             foreach (ServerProcess server in clients.Keys)
             {
                 // wrk cannot do this, so it is always the built-in client.
-                using BuiltInClient client = new(server.Port, laboratory.Cores.AreApart, Request, Connections);
+                using BuiltInClient client = new(server.PortFor(Request), laboratory.Cores.AreApart, Request, Connections);
                 CpuTimes cpuBefore = server.ReadCpuTimes();
                 LoadOutcome outcome = client.Run(laboratory.Options.Duration, rate);
                 CpuTimes cpu = server.ReadCpuTimes() - cpuBefore;

@@ -25,6 +25,9 @@ internal abstract class Scenario
     /// <summary>Further arguments of the benchmark application.</summary>
     public virtual IReadOnlyList<string> ServerArguments => [];
 
+    /// <summary>The key of the certificate that the server uses on its second, encrypted port, rsa2048 or p256; null: it has none.</summary>
+    public virtual string? TlsKey => null;
+
     public abstract void Run(Laboratory laboratory, ScenarioRun run);
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Linq;
+using Aeronet.AB.Load;
 
 namespace Aeronet.AB.Scenarios;
 
@@ -7,6 +8,7 @@ namespace Aeronet.AB.Scenarios;
 internal static class ScenarioCatalog
 {
     private const int IdleConnectionsDefault = 10_000;
+    private const int TlsIdleConnectionsDefault = 2_000;
 
     /// <param name="connections">For the keep-alive scenarios instead of 1, 64 and 512; the largest for the idle one.</param>
     public static IReadOnlyList<Scenario> Create(IReadOnlyList<int> connections) =>
@@ -28,6 +30,12 @@ internal static class ScenarioCatalog
         new BlockingNeighbours("blocking-spin", "blocking neighbours: 4 connections on a 5 ms spin, 64 others", "/spin"),
         new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault, isBurst: false),
         new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault, isBurst: true),
+        new TlsKeepAlive(),
+        new TlsHandshakes("rsa2048", TlsUse.Full),
+        new TlsHandshakes("p256", TlsUse.Full),
+        new TlsHandshakes("p256", TlsUse.Resumed),
+        new TlsLargeFile(),
+        new IdleConnections(connections.Count > 0 ? connections.Max() : TlsIdleConnectionsDefault, isBurst: false, isTls: true),
         new ColdStart(),
     ];
 }

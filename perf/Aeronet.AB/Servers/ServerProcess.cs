@@ -19,16 +19,22 @@ internal sealed class ServerProcess : IDisposable
     private const double ClockTicksPerSecond = 100; // USER_HZ, fixed by the kernel's user interface
     private readonly Process _process;
 
-    private ServerProcess(ServerSpec spec, Process process, int port)
+    private readonly int _tlsPort; // 0 without TLS
+
+    private ServerProcess(ServerSpec spec, Process process, int port, int tlsPort)
     {
         Spec = spec;
         _process = process;
         Port = port;
+        _tlsPort = tlsPort;
     }
 
     public ServerSpec Spec { get; }
 
     public int Port { get; }
+
+    /// <summary>Where a request of this kind goes: the cleartext port, or the encrypted one.</summary>
+    public int PortFor(LoadRequest request) => request.Tls == TlsUse.None ? Port : _tlsPort;
 
     /// <summary>From before the process existed until its port accepted a connection.</summary>
     public TimeSpan TimeToListening { get; private set; }
@@ -39,8 +45,9 @@ internal sealed class ServerProcess : IDisposable
     public static ServerProcess Start(ServerSpec spec, CorePlacement cores)
     {
         int port = FindFreePort();
+        int tlsPort = spec.TlsKey is null ? 0 : FindFreePort();
         ProcessStartInfo start = new() { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
-        IReadOnlyList<string> commandLine = spec.CommandLine(port);
+        IReadOnlyList<string> commandLine = spec.CommandLine(port, tlsPort);
         start.FileName = commandLine[0];
         foreach (string argument in commandLine.Skip(1))
         {
@@ -62,7 +69,7 @@ internal sealed class ServerProcess : IDisposable
 
         process.OutputDataReceived += static (_, _) => { }; // nobody reads it, and a full pipe would stop the server
         process.BeginOutputReadLine();
-        ServerProcess server = new(spec, process, port) { StartedAt = startedAt };
+        ServerProcess server = new(spec, process, port, tlsPort) { StartedAt = startedAt };
         try
         {
             server.WaitUntilListening(startedAt);
@@ -151,7 +158,7 @@ internal sealed class ServerProcess : IDisposable
 
     private void WaitUntilListening(long startedAt)
     {
-        while (!Probe.CanConnect(Port))
+        while (!Probe.CanConnect(Port) || (_tlsPort != 0 && !Probe.CanConnect(_tlsPort)))
         {
             if (_process.HasExited)
             {

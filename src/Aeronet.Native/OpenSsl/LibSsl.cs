@@ -38,6 +38,8 @@ internal static unsafe partial class LibSsl
     [LibraryImport(Name)] internal static partial void SSL_set_accept_state(nint ssl);
     [LibraryImport(Name)] internal static partial int SSL_do_handshake(nint ssl);
     [LibraryImport(Name)] internal static partial int SSL_read(nint ssl, void* buf, int num);
+    [LibraryImport(Name)] internal static partial int SSL_peek(nint ssl, void* buf, int num);
+    [LibraryImport(Name)] internal static partial void SSL_set_info_callback(nint ssl, delegate* unmanaged<nint, int, int, void> callback);
     [LibraryImport(Name)] internal static partial int SSL_write(nint ssl, void* buf, int num);
     [LibraryImport(Name)] internal static partial int SSL_shutdown(nint ssl);
     [LibraryImport(Name)] internal static partial int SSL_get_error(nint ssl, int ret);

@@ -33,8 +33,8 @@ internal static class OpenSslConstants
     internal const int VerifyNone = 0;
     internal const int VerifyPeer = 1;
     internal const int VerifyFailIfNoPeerCertificate = 2;
-    internal const int VerifyClientOnce = 4;
-    internal const int VerifyPostHandshake = 8;
+
+    internal const int InfoHandshakeDone = 0x20; // SSL_CB_HANDSHAKE_DONE
 
     internal const int ExtensionOk = 0; // SSL_TLSEXT_ERR_OK
     internal const int ExtensionAlertFatal = 2;
@@ -51,8 +51,7 @@ internal static class OpenSslConstants
     internal const ulong OptionNoTls13 = 1UL << 29;
     internal const ulong OptionNoRenegotiation = 1UL << 30;
 
-    internal const int ControlPush = 6; // BIO_CTRL_PUSH
-    internal const int ControlFlush = 11;
+    internal const int ControlFlush = 11; // BIO_CTRL_FLUSH
     internal const int ControlGetKernelSend = 73;
     internal const int FlagRead = 1; // BIO_FLAGS_READ
     internal const int FlagWrite = 2;

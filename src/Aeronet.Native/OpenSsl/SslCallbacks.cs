@@ -18,11 +18,24 @@ internal static unsafe class SslCallbacks
     [ThreadStatic]
     internal static ISslHost? Host;
 
+    /// <summary>A handshake has ended inside the current call; set only where <see cref="NoteHandshake"/> is installed.</summary>
+    [ThreadStatic]
+    internal static bool HandshakeDone;
+
     /// <summary>The method of the BIO under every session, for the life of the process.</summary>
     internal static nint Method { get; } = MakeMethod();
 
     [UnmanagedCallersOnly]
     internal static int Verify(nint store, void* argument) => 1; // judged after the handshake, where a chain may be built without holding up the loop
+
+    [UnmanagedCallersOnly]
+    internal static void NoteHandshake(nint ssl, int where, int value)
+    {
+        if ((where & OpenSslConstants.InfoHandshakeDone) != 0)
+        {
+            HandshakeDone = true;
+        }
+    }
 
     [UnmanagedCallersOnly]
     internal static int SelectApplicationProtocol(nint ssl, byte** selected, byte* selectedLength, byte* offered, uint offeredLength, void* argument)

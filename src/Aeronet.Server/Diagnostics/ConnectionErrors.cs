@@ -19,6 +19,7 @@ internal static class ConnectionErrors
     public const string MinResponseDataRate = "min_response_data_rate";
     public const string RequestHeadersTimeout = "request_headers_timeout";
     public const string ResponseContentLengthMismatch = "response_content_length_mismatch";
+    public const string TlsHandshakeFailed = "tls_handshake_failed";
     public const string TlsNotSupported = "tls_not_supported";
     public const string UnexpectedEndOfRequestContent = "unexpected_end_of_request_content";
     public const string WriteCanceled = "write_canceled";

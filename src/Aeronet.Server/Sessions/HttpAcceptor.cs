@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Aeronet.Server.Binding;
+using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Tls;
@@ -84,7 +85,7 @@ internal sealed class HttpAcceptor : IConnectionAcceptor
     {
         (session.IsUpgraded ? Settings.UpgradedConnections : _endpoint.Connections)?.Exit();
 
-        Settings.Metrics.ConnectionStop(session.Metrics, session.EndReason);
+        Settings.Metrics.ConnectionStop(session.Metrics, session.Connection.HasFailedHandshake ? ConnectionErrors.TlsHandshakeFailed : session.EndReason);
         Settings.Log.Connections.Stop(session.Connection);
     }
 }

@@ -28,6 +28,9 @@ internal abstract class TransportConnection
     /// <summary>What the protocol receives and sends is encrypted on its way.</summary>
     public virtual bool IsTls => false;
 
+    /// <summary>It ended before the protocol could begin. Loop thread only.</summary>
+    public virtual bool HasFailedHandshake => false;
+
     public abstract EndPoint? LocalEndPoint { get; }
 
     public abstract EndPoint? RemoteEndPoint { get; }

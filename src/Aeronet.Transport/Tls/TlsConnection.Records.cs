@@ -506,6 +506,7 @@ internal sealed partial class TlsConnection
     // The last call into the session; the protocol promises that no other thread is inside one.
     private void EndSession()
     {
+        EndCertificateRequest(null);
         if (_held == 0)
         {
             WriteCloseNotify(); // after what was sent; it goes if the socket takes it

@@ -61,6 +61,8 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
 
     public override bool IsTls => true;
 
+    public override bool HasFailedHandshake => _handshake is { IsOver: true };
+
     public override EndPoint? LocalEndPoint => _inner.LocalEndPoint;
 
     public override EndPoint? RemoteEndPoint => _inner.RemoteEndPoint;
@@ -186,6 +188,11 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         {
             AdvanceHandshake(handshake, peerClosed);
             return;
+        }
+
+        if (_isCertificateAwaited)
+        {
+            LookForCertificate();
         }
 
         _protocol!.OnReadable(peerClosed);

@@ -31,7 +31,10 @@ internal sealed class TlsFeatures : ITlsConnectionFeature, ITlsHandshakeFeature,
     public X509Certificate2? ClientCertificate { get; set; }
 
     /// <summary>The certificate that the client has presented. With <see cref="TlsClientCertificateMode.Delay"/> the client is asked now.</summary>
-    public Task<X509Certificate2?> GetClientCertificateAsync(CancellationToken cancellationToken) => Task.FromResult(ClientCertificate);
+    public Task<X509Certificate2?> GetClientCertificateAsync(CancellationToken cancellationToken) => AskAsync(cancellationToken);
+
+    private async Task<X509Certificate2?> AskAsync(CancellationToken cancellationToken) =>
+        ClientCertificate ??= await _connection.GetClientCertificateAsync(cancellationToken).ConfigureAwait(false);
 
     public SslProtocols Protocol => _connection.Protocol;
 

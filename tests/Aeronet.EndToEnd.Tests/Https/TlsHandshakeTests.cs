@@ -295,6 +295,80 @@ public sealed class TlsHandshakeTests
         Assert.Equal([SslPolicyErrors.RemoteCertificateChainErrors], errors);
     }
 
+    [Theory]
+    [InlineData(SslProtocols.Tls12)]
+    [InlineData(SslProtocols.Tls13)]
+    [Trait("Defect", "TLS-29")]
+    public async Task A_delayed_certificate_is_asked_for_when_the_application_wants_it(SslProtocols version)
+    {
+        X509Certificate2? before = null, seen = null;
+        await using TlsServer server = TlsServer.Start(Demanding(TlsClientCertificateMode.Delay), async features =>
+        {
+            ITlsConnectionFeature feature = features.GetRequiredFeature<ITlsConnectionFeature>();
+            before ??= feature.ClientCertificate;
+            seen = await feature.GetClientCertificateAsync(CancellationToken.None);
+        });
+        X509Certificate2 mine = TestCertificates.Shared.Client("late");
+        await using SslStream stream = await TlsClients.ConnectAsync(server, options =>
+        {
+            Present(options, mine, version);
+            options.AllowRenegotiation = true;
+        });
+        for (int i = 0; i < 2; i++)
+        {
+            await stream.WriteAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+            await TlsTransferTests.ReadUntilAsync(stream, "\r\n\r\n");
+            Assert.Equal(mine.Thumbprint, seen!.Thumbprint);
+        }
+
+        Assert.Null(before);
+    }
+
+    [Fact]
+    public async Task A_delayed_certificate_of_somebody_else_is_the_application_s_exception()
+    {
+        Exception? thrown = null;
+        await using TlsServer server = TlsServer.Start(Demanding(TlsClientCertificateMode.Delay), async features =>
+            thrown = await Record.ExceptionAsync(() => features.GetRequiredFeature<ITlsConnectionFeature>().GetClientCertificateAsync(CancellationToken.None)));
+        X509Certificate2 foreign = new TestCertificates("Somebody else").Client("late");
+        await using SslStream stream = await TlsClients.ConnectAsync(server, options => Present(options, foreign, SslProtocols.Tls13));
+        await stream.WriteAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+        await TlsTransferTests.ReadUntilAsync(stream, "\r\n\r\n");
+        Assert.IsType<AuthenticationException>(thrown);
+    }
+
+    [Fact]
+    public async Task A_delayed_certificate_is_not_asked_for_over_unread_content()
+    {
+        Exception? thrown = null;
+        await using TlsServer server = TlsServer.Start(Demanding(TlsClientCertificateMode.Delay), async features =>
+        {
+            thrown = await Record.ExceptionAsync(() => features.GetRequiredFeature<ITlsConnectionFeature>().GetClientCertificateAsync(CancellationToken.None));
+            await features.GetRequiredFeature<IHttpRequestFeature>().Body.CopyToAsync(Stream.Null);
+        });
+        await using SslStream stream = await TlsClients.ConnectAsync(server, options => Present(options, TestCertificates.Shared.Client("late"), SslProtocols.Tls13));
+        byte[] content = new byte[40_000];
+        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {content.Length}\r\n\r\n"));
+        await stream.WriteAsync(content);
+        await TlsTransferTests.ReadUntilAsync(stream, "\r\n\r\n");
+        Assert.IsType<InvalidOperationException>(thrown);
+    }
+
+    [Fact]
+    [Trait("Defect", "TLS-29")]
+    public async Task A_client_cannot_renegotiate()
+    {
+        await using TlsServer server = TlsServer.Start(TlsServer.Identity());
+        ProgramResult? client = await ExternalProgram.TryRunAsync("openssl", ["s_client", "-connect", $"localhost:{server.Port}", "-tls1_2"], "R\n", holdsInputOpen: "RENEGOTIATING");
+        if (client is null)
+        {
+            return;
+        }
+
+        Assert.Contains("no renegotiation", client.All, StringComparison.OrdinalIgnoreCase);
+        await TlsBadPeerTests.ExpectServiceAsync(server);
+    }
+
     // ---- Staples and the key log ------------------------------------------------------------------------------
 
     [Fact]

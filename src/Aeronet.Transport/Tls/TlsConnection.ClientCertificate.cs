@@ -1,0 +1,140 @@
+using System;
+using System.Collections.Generic;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Native.OpenSsl;
+
+namespace Aeronet.Transport.Tls;
+
+// The client's certificate after the handshake: TlsClientCertificateMode.Delay.
+internal sealed partial class TlsConnection
+{
+    private TaskCompletionSource<X509Certificate2?>? _certificateRequest; // Non-null once the client has been asked; under the lock
+
+    private bool _isCertificateAwaited; // under the lock; the loop also looks without it
+
+    /// <summary>Asks the client once and waits for its answer. Any thread.</summary>
+    /// <exception cref="InvalidOperationException">Request content has not been read: the answer would stand behind it.</exception>
+    /// <exception cref="AuthenticationException">The certificate is not accepted.</exception>
+    internal Task<X509Certificate2?> GetClientCertificateAsync(CancellationToken cancellationToken)
+    {
+        lock (this)
+        {
+            if (_certificateRequest is { } request)
+            {
+                return request.Task.WaitAsync(cancellationToken);
+            }
+
+            if (!_session.Exists || _clientCertificate is not null || _context!.Identity.ClientCertificates.Mode != TlsClientCertificateMode.Delay)
+            {
+                return Task.FromResult(_clientCertificate);
+            }
+
+            if (_session.Look(this, out _).Step == SslStep.Done)
+            {
+                throw ContentInTheWay();
+            }
+
+            if (!_session.TryRequestCertificate(this))
+            {
+                return Task.FromResult<X509Certificate2?>(null); // a TLS 1.3 client without post_handshake_auth
+            }
+
+            if (!TryFlush())
+            {
+                _inner.NotifyWhenWritable();
+            }
+
+            // Continuations elsewhere: the loop completes it.
+            _certificateRequest = new TaskCompletionSource<X509Certificate2?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _isCertificateAwaited = true;
+            return _certificateRequest.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Loop only: bytes have come while the answer is awaited. The protocol hears of them, too.</summary>
+    private void LookForCertificate()
+    {
+        byte[]? certificate = null;
+        List<byte[]> issuers = [];
+        lock (this)
+        {
+            if (!_isCertificateAwaited)
+            {
+                return;
+            }
+
+            SslResult result = _session.Look(this, out bool isAnswered);
+            if (!TryFlush())
+            {
+                _inner.NotifyWhenWritable();
+            }
+
+            if (isAnswered)
+            {
+                certificate = _session.GetPeerCertificate();
+                issuers = certificate is null ? issuers : _session.GetPeerIssuers();
+            }
+            else if (result.Step == SslStep.WantRead)
+            {
+                return;
+            }
+            else
+            {
+                EndCertificateRequest(result.Step == SslStep.Done ? ContentInTheWay() : null);
+                return;
+            }
+
+            _isCertificateAwaited = false;
+        }
+
+        TlsClientCertificates policy = _context!.Identity.ClientCertificates;
+        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Connection.CheckLateCertificate(work.Policy, work.Certificate, work.Issuers), (Connection: this, Policy: policy, Certificate: certificate, Issuers: issuers), preferLocal: false);
+    }
+
+    private void CheckLateCertificate(TlsClientCertificates policy, byte[]? presented, List<byte[]> issuers)
+    {
+        try
+        {
+            X509Certificate2? certificate = presented is null ? null : X509CertificateLoader.LoadCertificate(presented);
+            if (TlsClientCheck.Run(this, policy, certificate, issuers) is { } reason)
+            {
+                _certificateRequest!.TrySetException(new AuthenticationException($"The client's certificate is not accepted: {reason}."));
+                return;
+            }
+
+            _clientCertificate = certificate;
+            _certificateRequest!.TrySetResult(certificate);
+        }
+#pragma warning disable CA1031 // the application's callback: its exception goes to who awaits the certificate
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _certificateRequest!.TrySetException(failure);
+        }
+    }
+
+    // Under the lock. Without a fault: the connection ends, and nobody will answer.
+    private void EndCertificateRequest(Exception? fault)
+    {
+        if (!_isCertificateAwaited)
+        {
+            return;
+        }
+
+        _isCertificateAwaited = false;
+        if (fault is null)
+        {
+            _certificateRequest!.TrySetResult(null);
+        }
+        else
+        {
+            _certificateRequest!.TrySetException(fault);
+        }
+    }
+
+    private static InvalidOperationException ContentInTheWay() =>
+        new("The client certificate cannot be requested while there is request content that has not been read: read it first.");
+}
