@@ -59,12 +59,13 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
     /// <param name="cancellationToken">Not used: binding does not wait.</param>
     /// <exception cref="AddressInUseException">Somebody listens there.</exception>
     /// <exception cref="SocketException">Any other refusal of the system.</exception>
+    /// <exception cref="OptionsValidationException">An option is out of range.</exception>
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        PipeBridgeSettings settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
         EventLoopGroup group = _loops.Acquire();
+        PipeBridgeSettings settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
         AeronetConnectionListener listener = new(_loops, group, settings);
         try
         {

@@ -77,6 +77,14 @@ public sealed class AeronetTransportFactoryTests
     }
 
     [Fact]
+    public async Task Options_that_come_without_a_host_are_validated_too()
+    {
+        AeronetTransportFactory factory = Factory(static options => options.Backlog = 0);
+        OptionsValidationException wrong = await Assert.ThrowsAsync<OptionsValidationException>(async () => await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0)));
+        Assert.Contains("Backlog is 0", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_address_in_use_is_refused_and_its_loops_end()
     {
         LogCapture logs = new();

@@ -111,13 +111,18 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
 
     void IPipeBridgeOwner.OnInputEnded()
     {
-        if (_features is { } features)
+        // Made if need be: who asks later gets a cancelled token.
+        if (Known.TakeClosedSource() is not { } source)
         {
-            features.CancelElsewhere(features.TakeClosedSource());
+            return;
+        }
+        if (_bridge.Connection.Loop.IsCurrent)
+        {
+            Schedule(Due.CancelClosed);
         }
         else
         {
-            _ = Known.TakeClosedSource(); // who asks later gets a cancelled token
+            Known.CancelElsewhere(source);
         }
     }
 

@@ -64,9 +64,8 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
 
     internal static class Wanted
     {
-        public const int Receive = 1;
-        public const int Requeue = 2; // stopped for fairness
-        public const int End = 4;
+        public const int Requeue = 1; // stopped for fairness
+        public const int End = 2;
     }
 
     private static class Told
@@ -187,10 +186,6 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
         if (_phase != Phase.Open)
         {
             return;
-        }
-        if ((wanted & Wanted.Receive) != 0)
-        {
-            _reader.OnReadable(peerClosed: false);
         }
         if ((wanted & Wanted.Requeue) != 0)
         {

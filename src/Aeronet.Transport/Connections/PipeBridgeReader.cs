@@ -53,7 +53,6 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         PeerClosed = 64, // FIN or reset: no more edges, receive until the end
         Ended = 128, // end of stream was received
         Closed = 256, // the descriptor is closed
-        Started = 512, // something was received, or tried on the loop
     }
 
     private bool Has(State any) => (_state & any) != 0;
@@ -81,7 +80,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
             PipeErrors.ThrowIf(Has(State.Reading), PipeErrors.AlreadyReading);
             _minimum = minimum;
-            if (!HasResult && Has(State.Readable) && MayReceiveHere())
+            if (!HasResult && Has(State.Readable) && !IsBudgetUsedUp())
             {
                 Receive();
                 if (!HasResult && Has(State.Readable))
@@ -325,13 +324,14 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     private void Report(bool hasEnded, bool isDue)
     {
-        if (hasEnded)
-        {
-            _bridge.OnInputEnded();
-        }
+        // In this order: what was received is worth an answer even though the peer has finished.
         if (isDue)
         {
             _continuation.Dispatch();
+        }
+        if (hasEnded)
+        {
+            _bridge.OnInputEnded();
         }
     }
 
@@ -352,19 +352,6 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         _state = (_state & ~State.Cancelled) | (isCancelled ? State.Tentative : State.Reading);
         ReadOnlySequence<byte> bytes = _buffer.Length > 0 ? new ReadOnlySequence<byte>(_buffer.Array, _buffer.Offset, _buffer.Length) : default;
         return new ReadResult(bytes, isCancelled, Has(State.Ended));
-    }
-
-    /// <summary>The reading thread may receive itself. False: the loop does, and calls.</summary>
-    private bool MayReceiveHere()
-    {
-        if (!Has(State.Started) && _bridge.Settings.IsInline && !_bridge.IsInFrame)
-        {
-            // The first read of a connection comes from the thread that has accepted it; what follows should run where the loop calls it.
-            _state |= State.Started;
-            _bridge.RequestLoop(PipeBridge.Wanted.Receive);
-            return false;
-        }
-        return !IsBudgetUsedUp();
     }
 
     /// <summary>True: the loop has other connections to serve, it calls again.</summary>
@@ -417,7 +404,6 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         Debug.Assert(!Has(State.Reading));
         TransportConnection connection = _bridge.Connection;
         PipeBridgeSettings settings = _bridge.Settings;
-        _state |= State.Started;
         do
         {
             Span<byte> free = _buffer.GetFree(connection.Loop.Blocks, Math.Min(_readSize, settings.ReadPerEventMax));

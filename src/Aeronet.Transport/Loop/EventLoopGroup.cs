@@ -59,6 +59,9 @@ internal sealed class EventLoopGroup
 
     public IReadOnlyList<LoopContext> Loops => _contexts;
 
+    /// <summary>Threads that run loops, stand by, or are still inside application code.</summary>
+    public int ThreadCount => _threads.AliveCount;
+
     /// <summary>Open connections of all endpoints.</summary>
     public int ConnectionCount => _connections.Count;
 

@@ -18,16 +18,26 @@ internal sealed class SharedLoops(IOptions<AeronetTransportOptions> options, ILo
     private int _userCount;
 
     /// <summary>The running loops; each call needs its <see cref="ReleaseAsync"/>. Any thread.</summary>
+    /// <exception cref="OptionsValidationException">Options that nobody has validated yet are out of range.</exception>
     /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>
     /// <exception cref="PlatformNotSupportedException">No epoll here.</exception>
     public EventLoopGroup Acquire()
     {
         lock (_lock)
         {
-            _group ??= EventLoopGroup.Start(options.Value, loggerFactory, meterFactory);
+            _group ??= Start();
             _userCount++;
             return _group;
         }
+    }
+
+    private EventLoopGroup Start()
+    {
+        AeronetTransportOptions checkedOptions = options.Value;
+        ValidateOptionsResult result = new AeronetTransportOptionsValidator().Validate(null, checkedOptions);
+        return result.Failed
+            ? throw new OptionsValidationException("", typeof(AeronetTransportOptions), result.Failures)
+            : EventLoopGroup.Start(checkedOptions, loggerFactory, meterFactory);
     }
 
     /// <summary>The last one lets the loops end, each as soon as it has no connection left. Waits for that only while none should be left.</summary>

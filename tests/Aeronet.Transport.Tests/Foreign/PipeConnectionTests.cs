@@ -324,26 +324,6 @@ public sealed class PipeConnectionTests : IDisposable
         await requested.Task.WaitAsync(Guard.Time);
     }
 
-    [Fact]
-    public void Synchronous_waiting_sees_what_another_thread_brings()
-    {
-        (InMemoryConnection context, PipeConnection connection, _) = Start(static handler => handler.Reads = false);
-        Assert.False(connection.WaitUntilReady(toSend: false, timeoutMs: 0));
-        using var sender = new ManualResetEventSlim();
-        Thread other = new(() =>
-        {
-            sender.Wait();
-            context.Peer.Output.Write("now"u8);
-            _ = context.Peer.Output.FlushAsync().AsTask();
-        });
-        other.Start();
-        sender.Set();
-        Assert.True(connection.WaitUntilReady(toSend: false, timeoutMs: 20_000));
-        other.Join();
-        byte[] buffer = new byte[10];
-        Assert.Equal(3, connection.Receive(buffer).Bytes);
-    }
-
     private (InMemoryConnection Context, PipeConnection Connection, RecordingHandler Handler) Admit(Action<RecordingHandler>? configure = null, int pauseAt = 64 * 1024)
     {
         InMemoryConnection context = new(pauseAt);
