@@ -31,8 +31,8 @@ internal interface IConnectionControls
 
 /// <summary>The connection-level features, one object for all, made when somebody asks. Tokens, items and the socket inside are made one by one when asked for.</summary>
 /// <remarks>
-/// Any thread may read and set features while the connection is open; the object's lock covers what is made late.
-/// Application code (tokens, heartbeats, completion callbacks) runs on the thread pool, never on the loop.
+/// Any thread may read and set features while the connection is open; a lock (on the controls, which nobody else locks) covers what is made late.
+/// Application code (tokens, heartbeats, completion callbacks) runs on the thread pool, or in a call that the loop makes for application code.
 /// </remarks>
 internal sealed class ConnectionFeatures :
     IFeatureCollection,
@@ -45,15 +45,13 @@ internal sealed class ConnectionFeatures :
     IConnectionHeartbeatFeature,
     IConnectionCompleteFeature,
     IPersistentStateFeature,
-    IConnectionSocketFeature,
-    ITimed
+    IConnectionSocketFeature
 {
     private const int HeartbeatMs = 1000; // what IConnectionHeartbeatFeature's users (SignalR) are used to
 
     private readonly TransportConnection _connection;
     private readonly ILogger _logger;
     private readonly IConnectionControls _controls;
-    private readonly Lock _lock = new();
     private (Type Key, object? Value)[]? _set; // what somebody has set, the first _setCount; null values hide the built-in feature
     private int _setCount;
     private string? _connectionId;
@@ -65,10 +63,9 @@ internal sealed class ConnectionFeatures :
     private CancellationToken? _closeRequestedToken;
     private EndPoint? _localEndPoint;
     private EndPoint? _remoteEndPoint;
-    private List<(Action<object> Action, object State)>? _heartbeats;
+    private Heart? _heart; // made for the first heartbeat
     private Stack<(Func<object, Task> Callback, object State)>? _completions;
     private Socket? _socket;
-    private TimerLink _timer = TimerLink.None;
     private bool _isDraining;
     private bool _isInputEnded; // the closed token was, or is being, cancelled by whoever took its source
     private bool _isClosed;
@@ -91,7 +88,7 @@ internal sealed class ConnectionFeatures :
         get
         {
             ArgumentNullException.ThrowIfNull(key);
-            lock (_lock)
+            lock (_controls)
             {
                 int index = IndexOfSet(key);
                 if (index >= 0)
@@ -104,7 +101,7 @@ internal sealed class ConnectionFeatures :
         set
         {
             ArgumentNullException.ThrowIfNull(key);
-            lock (_lock)
+            lock (_controls)
             {
                 Revision++;
                 SetUnderLock(key, value);
@@ -139,7 +136,7 @@ internal sealed class ConnectionFeatures :
             index = _setCount++;
             if (_set is null || index == _set.Length)
             {
-                Array.Resize(ref _set, index + 4); // a handful at most, and many connections: no dictionary
+                Array.Resize(ref _set, index == 0 ? 5 : index + 2); // Kestrel sets four, we one: no dictionary, no room to spare
             }
         }
         _set![index] = (key, value);
@@ -152,7 +149,7 @@ internal sealed class ConnectionFeatures :
     public IEnumerator<KeyValuePair<Type, object>> GetEnumerator()
     {
         List<KeyValuePair<Type, object>> all = [];
-        lock (_lock)
+        lock (_controls)
         {
             foreach (Type type in s_builtIn)
             {
@@ -202,7 +199,7 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_lock)
+            lock (_controls)
             {
                 return _items ??= new ConnectionItems();
             }
@@ -214,7 +211,7 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_lock)
+            lock (_controls)
             {
                 return _state ??= new ConnectionItems();
             }
@@ -241,14 +238,14 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_lock)
+            lock (_controls)
             {
                 return _closedToken ??= MakeToken(ref _closedSource, _isClosed || _isInputEnded);
             }
         }
         set
         {
-            lock (_lock)
+            lock (_controls)
             {
                 _closedToken = value;
             }
@@ -261,14 +258,14 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_lock)
+            lock (_controls)
             {
                 return _closeRequestedToken ??= MakeToken(ref _closeRequestedSource, _isDraining);
             }
         }
         set
         {
-            lock (_lock)
+            lock (_controls)
             {
                 _closeRequestedToken = value;
             }
@@ -280,7 +277,7 @@ internal sealed class ConnectionFeatures :
     void IConnectionCompleteFeature.OnCompleted(Func<object, Task> callback, object state)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        lock (_lock)
+        lock (_controls)
         {
             if (_isClosed)
             {
@@ -294,7 +291,7 @@ internal sealed class ConnectionFeatures :
     internal void OnDrain()
     {
         CancellationTokenSource? source;
-        lock (_lock)
+        lock (_controls)
         {
             _isDraining = true;
             source = _closeRequestedSource;
@@ -305,7 +302,7 @@ internal sealed class ConnectionFeatures :
     /// <summary>Nothing more comes from the peer, though the descriptor may be open: the closed token is due now. The caller cancels what is returned, if anything. Any thread.</summary>
     internal CancellationTokenSource? TakeClosedSource()
     {
-        lock (_lock)
+        lock (_controls)
         {
             _isInputEnded = true;
             return _closedSource;
@@ -337,8 +334,11 @@ internal sealed class ConnectionFeatures :
     /// <summary>The descriptor is about to be closed. Loop only.</summary>
     internal void OnClosing(ILoopTimers timers)
     {
-        timers.Cancel(this);
-        lock (_lock)
+        if (_heart is { } heart)
+        {
+            timers.Cancel(heart);
+        }
+        lock (_controls)
         {
             _isClosed = true;
             // The number may belong to another connection soon: whoever still holds the socket gets ObjectDisposedException.
@@ -388,16 +388,14 @@ internal sealed class ConnectionFeatures :
 
     // The heartbeat.
 
-    ref TimerLink ITimed.Timer => ref _timer;
-
     void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)
     {
         ArgumentNullException.ThrowIfNull(action);
         bool isFirst;
-        lock (_lock)
+        lock (_controls)
         {
-            isFirst = _heartbeats is null;
-            (_heartbeats ??= []).Add((action, state));
+            isFirst = _heart is null;
+            (_heart ??= new Heart(this)).Beats.Add((action, state));
         }
         if (isFirst)
         {
@@ -406,28 +404,14 @@ internal sealed class ConnectionFeatures :
     }
 
     /// <summary>Loop only, while the connection is open.</summary>
-    internal void StartHeartbeat(ILoopTimers timers)
-    {
-        _timers = timers;
-        timers.SetDeadline(this, timers.NowMs + HeartbeatMs);
-    }
-
-    private ILoopTimers? _timers; // Non-null once the heartbeat has started.
-
-    void ITimed.OnTimer(long nowMs)
-    {
-        Debug.Assert(!_isClosed);
-        Debug.Assert(_timers is not null);
-        ThreadPool.UnsafeQueueUserWorkItem(static features => features.Beat(), this, preferLocal: false);
-        _timers.SetDeadline(this, nowMs + HeartbeatMs);
-    }
+    internal void StartHeartbeat(ILoopTimers timers) => _heart?.Start(timers);
 
     private void Beat()
     {
         (Action<object> Action, object State)[] beats;
-        lock (_lock)
+        lock (_controls)
         {
-            beats = [.. _heartbeats!];
+            beats = [.. _heart!.Beats];
         }
         foreach ((Action<object> action, object state) in beats)
         {
@@ -442,6 +426,31 @@ internal sealed class ConnectionFeatures :
         }
     }
 
+    /// <summary>The timer of connections that have a heartbeat: few.</summary>
+    private sealed class Heart(ConnectionFeatures features) : ITimed
+    {
+        private TimerLink _timer = TimerLink.None;
+        private ILoopTimers? _timers; // Non-null once started.
+
+        public List<(Action<object> Action, object State)> Beats { get; } = [];
+
+        ref TimerLink ITimed.Timer => ref _timer;
+
+        public void Start(ILoopTimers timers)
+        {
+            _timers = timers;
+            timers.SetDeadline(this, timers.NowMs + HeartbeatMs);
+        }
+
+        void ITimed.OnTimer(long nowMs)
+        {
+            Debug.Assert(!features._isClosed);
+            Debug.Assert(_timers is not null);
+            ThreadPool.UnsafeQueueUserWorkItem(static features => features.Beat(), features, preferLocal: false);
+            _timers.SetDeadline(this, nowMs + HeartbeatMs);
+        }
+    }
+
     // The socket.
 
     /// <summary>A <see cref="Socket"/> on our descriptor that does not own it: for reading options (TCP_INFO, peer credentials).</summary>
@@ -450,7 +459,7 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_lock)
+            lock (_controls)
             {
                 ObjectDisposedException.ThrowIf(_isClosed && _socket is null, typeof(Socket));
                 return _socket ??= new Socket(new SafeSocketHandle(_controls.Descriptor, ownsHandle: false));

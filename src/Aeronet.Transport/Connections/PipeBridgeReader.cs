@@ -22,8 +22,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     private const int ReadSizeMax = 64 * 1024;
 
     private readonly PipeBridge _bridge;
-    private readonly PipeContinuation _continuation;
-    private readonly Lock _lock = new();
+    private readonly PipeContinuation _continuation; // also the lock of this side: one object less per idle connection
     private ReceiveBuffer _buffer;
     private int _examined; // the first unread bytes, seen and left by the reader
     private int _minimum = 1; // unread bytes that complete the read
@@ -70,7 +69,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     private ValueTask<ReadResult> ReadAsync(int minimum, CancellationToken cancellationToken)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
             if (cancellationToken.IsCancellationRequested)
@@ -117,7 +116,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     public override bool TryRead(out ReadResult result)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
             PipeErrors.ThrowIf(Has(State.Waiting | State.Reading), PipeErrors.AlreadyReading);
@@ -141,7 +140,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
         bool hasEnded = false;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
             PipeErrors.ThrowIf(!Has(State.Reading | State.Tentative), PipeErrors.NoReadToComplete);
@@ -187,7 +186,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     public override void CancelPendingRead()
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             _state |= State.Cancelled;
             isDue = TakeIfDue();
@@ -200,7 +199,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     public override void Complete(Exception? exception = null)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             _state = (_state | State.Completed) & ~(State.Reading | State.Tentative);
             ReleaseUnheld();
@@ -209,7 +208,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             return !HasResult ? ValueTaskSourceStatus.Pending : _failure is null ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Faulted;
         }
@@ -218,7 +217,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(!_continuation.Set(continuation, state, flags), PipeErrors.Concurrent);
             isDue = TakeIfDue();
@@ -233,7 +232,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     {
         CancellationTokenRegistration registration;
         ReadResult result;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
             registration = _registration;
@@ -255,7 +254,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     {
         bool isDue;
         bool hasEnded;
-        lock (_lock)
+        lock (_continuation)
         {
             _receivedThisEvent = 0;
             _state |= State.Readable | (peerClosed ? State.PeerClosed : State.None);
@@ -269,7 +268,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     internal void OnReset()
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             _receivedThisEvent = 0;
             _state |= State.Readable | State.PeerClosed;
@@ -288,7 +287,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     internal void Fail(Exception reason)
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             if (!Has(State.Ended))
             {
@@ -304,7 +303,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     internal bool Shutdown(Exception reason)
     {
         bool mayHaveUnread;
-        lock (_lock)
+        lock (_continuation)
         {
             mayHaveUnread = Has(State.Readable) && !Has(State.Ended) && _failure is null;
         }
@@ -315,7 +314,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     /// <summary>No thread receives any more once this has returned. Loop only.</summary>
     internal void Close()
     {
-        lock (_lock)
+        lock (_continuation)
         {
             _state |= State.Closed;
         }

@@ -15,8 +15,7 @@ namespace Aeronet.Transport.Connections;
 internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush
 {
     private readonly PipeBridge _bridge;
-    private readonly PipeContinuation _continuation;
-    private readonly Lock _lock = new();
+    private readonly PipeContinuation _continuation; // also the lock of this side: one object less per idle connection
     private WriteBuffer _buffer;
     private CancellationTokenRegistration _registration;
     private long _heldNumber; // of the flush that is held; 0: none
@@ -56,7 +55,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         get
         {
-            lock (_lock)
+            lock (_continuation)
             {
                 return _buffer.Unflushed;
             }
@@ -66,7 +65,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
             return _buffer.GetMemory(Blocks, sizeHint);
@@ -76,7 +75,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override Span<byte> GetSpan(int sizeHint = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
             return _buffer.GetSpan(Blocks, sizeHint);
@@ -85,7 +84,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
 
     public override void Advance(int bytes)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             if (!Has(State.Completed) && !_buffer.TryAdvance(bytes))
             {
@@ -102,7 +101,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
         bool hasFailed;
         ValueTask<FlushResult> result;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
             _buffer.Flush();
@@ -143,7 +142,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override void CancelPendingFlush()
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             _state |= State.Cancelled;
             isDue = TakeIfDue();
@@ -157,7 +156,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override void Complete(Exception? exception = null)
     {
         bool hasFailed;
-        lock (_lock)
+        lock (_continuation)
         {
             if (Has(State.Completed))
             {
@@ -181,7 +180,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
 
     ValueTaskSourceStatus IValueTaskSource<FlushResult>.GetStatus(short token)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             return HasResult ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Pending;
         }
@@ -190,7 +189,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     void IValueTaskSource<FlushResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(!_continuation.Set(continuation, state, flags), PipeErrors.Concurrent);
             isDue = TakeIfDue();
@@ -205,7 +204,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         CancellationTokenRegistration registration;
         FlushResult result;
-        lock (_lock)
+        lock (_continuation)
         {
             PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
             registration = _registration;
@@ -225,7 +224,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>Completed by the application, and nothing is left to send. Any thread.</summary>
     internal bool IsFinished(out bool isPeerGone)
     {
-        lock (_lock)
+        lock (_continuation)
         {
             isPeerGone = Has(State.PeerGone);
             return Has(State.Completed) && (isPeerGone || _buffer.Length == 0);
@@ -238,7 +237,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     void IHeldFlush.SendHeld(long number)
     {
         bool hasFailed;
-        lock (_lock)
+        lock (_continuation)
         {
             if (_heldNumber != number)
             {
@@ -258,7 +257,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         bool hasFailed;
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             hasFailed = Send();
             isDue = TakeIfDue();
@@ -273,7 +272,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>The socket takes bytes again. Loop only.</summary>
     internal bool OnWritable()
     {
-        lock (_lock)
+        lock (_continuation)
         {
             _state &= ~State.Blocked;
         }
@@ -284,7 +283,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     internal void OnPeerGone()
     {
         bool isDue;
-        lock (_lock)
+        lock (_continuation)
         {
             _state |= State.PeerGone;
             Drop();
@@ -299,7 +298,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>Ends the connection for the peer. Any thread.</summary>
     internal void Abort()
     {
-        lock (_lock)
+        lock (_continuation)
         {
             if (!Has(State.Closed))
             {
@@ -319,7 +318,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>No thread sends any more once this has returned. Loop only.</summary>
     internal void Close()
     {
-        lock (_lock)
+        lock (_continuation)
         {
             _state |= State.Closed;
         }

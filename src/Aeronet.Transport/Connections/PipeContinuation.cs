@@ -7,7 +7,7 @@ using Aeronet.Transport.Loop;
 namespace Aeronet.Transport.Connections;
 
 /// <summary>The code that waits for one side of a pipe, and how it is run: on the loop's thread or on the thread pool.</summary>
-/// <remarks>The lock of the side guards <see cref="Set"/> and <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
+/// <remarks>The side locks this object, which nobody else sees. That lock guards <see cref="Set"/> and <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
 internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IThreadPoolWorkItem
 {
     private Action<object?>? _continuation;
