@@ -31,6 +31,7 @@ internal sealed class EndpointBinder
     private readonly ForeignTransports _transports;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
+    private readonly AddressLimit? _addressLimit;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
@@ -41,6 +42,7 @@ internal sealed class EndpointBinder
         _transports = transports;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
+        _addressLimit = settings.ConnectionsPerAddress;
         _log = settings.Log.General;
     }
 
@@ -180,11 +182,11 @@ internal sealed class EndpointBinder
         {
             if (_transports.Choose(endPoint, _group.Backend, hasMiddleware) is not { } transport)
             {
-                return _group.Bind(endPoint, acceptor);
+                return _group.Bind(endPoint, acceptor, _addressLimit);
             }
             ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync); // application code: it may throw, so before anything is bound
             IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
-            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose));
+            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose), _addressLimit);
         }
         catch (AddressInUseException inUse)
         {

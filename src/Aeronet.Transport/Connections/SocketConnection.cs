@@ -250,6 +250,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         finally
         {
             _features?.OnClosed();
+            _peer.ExitLimit(_endpoint);
             _loop.CountClosed(_endpoint);
         }
     }

@@ -60,6 +60,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     private IConnectionHandler? _handler; // Null until admitted.
     private State _state;
     private ulong _key;
+    private UInt128? _limitKey; // Non-null while it holds a place in the endpoint's limit per address.
     private long _admittedMs;
     private long _deadlineAtStartMs = long.MaxValue; // what the protocol asked for before Start
 
@@ -756,6 +757,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         if ((posted & Posted.Gone) != 0)
         {
             Debug.Assert(IsClosed);
+            if (_limitKey is { } key)
+            {
+                Endpoint.AddressLimit!.Exit(key);
+            }
             _host.Dismiss(this, _key);
             _gone.SetResult();
         }
@@ -779,7 +784,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         _admittedMs = Loop.NowMs;
         try
         {
-            _handler = Endpoint.Acceptor.Accept(this);
+            _handler = TryEnterLimit() ? Endpoint.Acceptor.Accept(this) : null;
             if (_handler is null)
             {
                 Loop.Counters.ConnectionsRefused++;
@@ -794,6 +799,22 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
             Close();
         }
         _admitted.SetResult(_handler is not null);
+    }
+
+    private bool TryEnterLimit()
+    {
+        if (Endpoint.AddressLimit is not { } limit || _context.RemoteEndPoint is not IPEndPoint { Address: var address })
+        {
+            return true;
+        }
+        UInt128 key = limit.KeyOf(address); // now: middleware may replace the endpoint
+        if (limit.TryEnter(key))
+        {
+            _limitKey = key;
+            return true;
+        }
+        Loop.Counters.ConnectionsRefusedByAddress++;
+        return false;
     }
 
     private void Deliver(int posted)

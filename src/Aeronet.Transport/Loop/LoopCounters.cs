@@ -11,6 +11,7 @@ internal sealed class LoopCounters
     internal long StaleEvents;
     internal long ConnectionsAccepted;
     internal long ConnectionsRefused;
+    internal long ConnectionsRefusedByAddress;
     internal long AcceptErrors;
     internal long HandlerFailures;
     internal long BytesRead;
@@ -68,6 +69,7 @@ internal sealed class LoopCounters
         StaleEvents = Volatile.Read(ref StaleEvents),
         ConnectionsAccepted = Volatile.Read(ref ConnectionsAccepted),
         ConnectionsRefused = Volatile.Read(ref ConnectionsRefused),
+        ConnectionsRefusedByAddress = Volatile.Read(ref ConnectionsRefusedByAddress),
         AcceptErrors = Volatile.Read(ref AcceptErrors),
         HandlerFailures = Volatile.Read(ref HandlerFailures),
         BytesRead = Volatile.Read(ref BytesRead) + Volatile.Read(ref _foreignBytesRead),
@@ -98,6 +100,8 @@ internal readonly record struct TransportStatistics
 
     /// <summary>Accepted and closed without a byte, because the acceptor said so.</summary>
     public long ConnectionsRefused { get; init; }
+
+    public long ConnectionsRefusedByAddress { get; init; }
 
     public long AcceptErrors { get; init; }
 
@@ -142,6 +146,7 @@ internal readonly record struct TransportStatistics
         StaleEvents = a.StaleEvents + b.StaleEvents,
         ConnectionsAccepted = a.ConnectionsAccepted + b.ConnectionsAccepted,
         ConnectionsRefused = a.ConnectionsRefused + b.ConnectionsRefused,
+        ConnectionsRefusedByAddress = a.ConnectionsRefusedByAddress + b.ConnectionsRefusedByAddress,
         AcceptErrors = a.AcceptErrors + b.AcceptErrors,
         HandlerFailures = a.HandlerFailures + b.HandlerFailures,
         BytesRead = a.BytesRead + b.BytesRead,

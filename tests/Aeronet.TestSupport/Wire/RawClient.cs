@@ -31,7 +31,7 @@ public sealed class RawClient : IAsyncDisposable
     public Socket Socket => _socket;
 
     /// <summary>Connects by TCP or, for a Unix endpoint, by path.</summary>
-    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null)
+    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         var socket = new Socket(address.AddressFamily, SocketType.Stream, address is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -47,6 +47,11 @@ public sealed class RawClient : IAsyncDisposable
 
         try
         {
+            if (from is not null)
+            {
+                socket.Bind(from);
+            }
+
             await socket.ConnectAsync(address).WaitAsync(Guard.Time).ConfigureAwait(false);
             return new RawClient(socket);
         }
