@@ -12,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-// The one application that every server of a comparison runs: Aeronet.BenchApp --server kestrel|aeronet|aeronet-inline [--urls URL]
+// The one application that every server of a comparison runs: Aeronet.BenchApp --server kestrel|aeronet|aeronet-threadpool [--urls URL]
 WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
 builder.Logging.ClearProviders(); // a console log would be the costliest part of every request
 

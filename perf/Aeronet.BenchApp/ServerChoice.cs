@@ -7,7 +7,7 @@ namespace Aeronet.BenchApp;
 /// <summary>The servers by the names that the laboratory's reports use.</summary>
 internal static class ServerChoice
 {
-    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-inline"];
+    public static IReadOnlyList<string> Names { get; } = ["kestrel", "aeronet", "aeronet-threadpool"];
 
     public static bool TryUse(IWebHostBuilder webHost, string name)
     {
@@ -18,8 +18,8 @@ internal static class ServerChoice
             case "aeronet":
                 webHost.UseAeronet();
                 return true;
-            case "aeronet-inline":
-                webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+            case "aeronet-threadpool":
+                webHost.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 return true;
             default:
                 return false;

@@ -115,6 +115,8 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
             nested.Int(nameof(transport.MaxReadPerEvent), value => transport.MaxReadPerEvent = value);
             nested.Int(nameof(transport.AcceptBatchSize), value => transport.AcceptBatchSize = value);
             nested.NullableLong(nameof(transport.MaxWriteBufferSize), value => transport.MaxWriteBufferSize = value);
+            nested.Time(nameof(transport.HandOffTime), value => transport.HandOffTime = value);
+            nested.Int(nameof(transport.MaxApplicationThreads), value => transport.MaxApplicationThreads = value);
             nested.Enum<UnixFileMode>(nameof(transport.UnixSocketMode), value => transport.UnixSocketMode = value);
             nested.Bool(nameof(transport.RemoveStaleUnixSocket), value => transport.RemoveStaleUnixSocket = value);
         });

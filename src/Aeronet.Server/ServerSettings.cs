@@ -102,6 +102,8 @@ internal sealed class ServerSettings
         GlobalHeaders = globalHeaders.ToArray();
         GlobalHeadersLength = ServerHeaderLine.Length + globalHeaders.Sum(static header => header.Line.Length);
 
+        EndpointLoads = new EndpointLoads(log.General, metrics, aeronet.Transport.HandOffTime);
+        HandOffProbe = aeronet.HandOffProbe;
         Log = log;
         Metrics = metrics;
         TimeProvider = timeProvider;
@@ -179,6 +181,12 @@ internal sealed class ServerSettings
     public long BodyDrainTimeoutMs { get; }
 
     public ApplicationMode ApplicationMode { get; }
+
+    /// <summary>What is known of the endpoints' synchronous parts.</summary>
+    public EndpointLoads EndpointLoads { get; }
+
+    /// <summary>Asked by tests at every point at which a loop may go on with another thread; null in production.</summary>
+    public Func<bool>? HandOffProbe { get; }
 
     public bool AbortHalfClosedClients { get; }
 

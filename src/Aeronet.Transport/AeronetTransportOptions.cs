@@ -20,7 +20,7 @@ public enum TransportBackend
 public sealed class AeronetTransportOptions
 {
     /// <summary>What carries the bytes of accepted connections. Default <see cref="TransportBackend.Auto"/>.</summary>
-    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
+    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>, <see cref="UnixSocketMode"/>, <see cref="RemoveStaleUnixSocket"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
     public TransportBackend Backend { get; set; } = TransportBackend.Auto;
 
     /// <summary>Number of event loops, each one thread. Default: <see cref="System.Environment.ProcessorCount"/>; range 1 to 1,024.</summary>
@@ -51,6 +51,17 @@ public sealed class AeronetTransportOptions
 
     /// <summary>Bytes written by the application but not yet taken by the socket at which its writes begin to wait. Default 65,536; null for no limit, 0 waits for every byte.</summary>
     public long? MaxWriteBufferSize { get; set; } = 64 * 1024;
+
+    /// <summary>How long application code may keep the thread of an event loop before the loop goes on with another thread. Default 1 millisecond; range 0.2 milliseconds to 10 seconds.</summary>
+    /// <remarks>
+    /// Applies to code that is started on the loop's thread. What blocks or computes is noticed after this time and up to half of it more; the other connections of the loop wait that long, once.
+    /// Shorter notices earlier, but looks at busy loops more often (two looks per such time, each about 5 microseconds of one core). No option of Kestrel's.
+    /// </remarks>
+    public System.TimeSpan HandOffTime { get; set; } = System.TimeSpan.FromMilliseconds(1);
+
+    /// <summary>Threads that may be inside application code which has kept them from their loops, over all loops. Default 1,024; range 1 to 32,767.</summary>
+    /// <remarks>Above it application code starts on the .NET thread pool until some of them have returned. A waiting thread costs about 30 KB. No option of Kestrel's.</remarks>
+    public int MaxApplicationThreads { get; set; } = 1024;
 
     /// <summary>Permission bits of the file of a Unix domain socket, set before the first connection is accepted. Default null: the process umask decides.</summary>
     public UnixFileMode? UnixSocketMode { get; set; }

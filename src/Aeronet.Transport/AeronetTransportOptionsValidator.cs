@@ -29,6 +29,11 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
         Range(faults, nameof(options.InitialReadSize), options.InitialReadSize, 512, 1 << 20);
         Range(faults, nameof(options.BodyReadSize), options.BodyReadSize, 512, 1 << 20);
         Range(faults, nameof(options.AcceptBatchSize), options.AcceptBatchSize, 1, 4096);
+        Range(faults, nameof(options.MaxApplicationThreads), options.MaxApplicationThreads, 1, 32_767);
+        if (options.HandOffTime < TimeSpan.FromMicroseconds(200) || options.HandOffTime > TimeSpan.FromSeconds(10))
+        {
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"{nameof(AeronetTransportOptions)}.{nameof(options.HandOffTime)} is {options.HandOffTime}; allowed: 00:00:00.0002000 to 00:00:10."));
+        }
         if (options.MaxReadPerEvent != 0 && (options.MaxReadPerEvent < options.InitialReadSize || options.MaxReadPerEvent > ReadPerEventMax))
         {
             faults.Add(Text(nameof(options.MaxReadPerEvent), options.MaxReadPerEvent,

@@ -27,6 +27,11 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial int chmod(byte* path, uint mode);
     [LibraryImport(Name)] internal static partial int statx(int dirfd, byte* path, int flags, uint mask, byte* statxbuf);
     [LibraryImport(Name)] internal static partial int getrlimit(int resource, ulong* rlim);
+    [LibraryImport(Name)] internal static partial int gettid();
+    [LibraryImport(Name)] internal static partial int clock_gettime(int clockid, TimeSpec* tp);
+    [LibraryImport(Name)] internal static partial int nanosleep(TimeSpec* duration, TimeSpec* rem);
+    [LibraryImport(Name)] internal static partial int open(byte* path, int flags);
+    [LibraryImport(Name)] internal static partial nint read(int fd, void* buf, nuint count);
 
     [LibraryImport(Name)] internal static partial int socket(int domain, int type, int protocol);
     [LibraryImport(Name)] internal static partial int bind(int sockfd, byte* addr, uint addrlen);
@@ -40,15 +45,15 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial int setsockopt(int sockfd, int level, int optname, void* optval, uint optlen);
     [LibraryImport(Name)] internal static partial nint recv(int sockfd, void* buf, nuint len, int flags);
     [LibraryImport(Name)] internal static partial nint send(int sockfd, void* buf, nuint len, int flags);
-    [LibraryImport(Name)] internal static partial int poll(PollDescriptor* fds, nuint nfds, int timeout);
     [LibraryImport(Name)] internal static partial nint sendmsg(int sockfd, MessageHeader* msg, int flags);
 
-    /// <summary><c>struct pollfd</c></summary>
-    internal struct PollDescriptor
+    internal const int O_CLOEXEC = 0x80000; // x86-64 and arm64 alike; O_RDONLY is 0
+
+    /// <summary><c>struct timespec</c> of the 64-bit Linux ABIs.</summary>
+    internal struct TimeSpec
     {
-        internal int Descriptor;
-        internal short Events;
-        internal short ReturnedEvents;
+        internal long Seconds;
+        internal long Nanoseconds;
     }
 
     /// <summary><c>struct iovec</c></summary>

@@ -72,16 +72,6 @@ internal static unsafe class Sockets
         return SysResult.From(LibC.connect(fd, unspecified, 16));
     }
 
-    /// <summary>Blocks until the socket can be read from or written to without waiting, has failed, or the time is over: 1 or 0. A signal counts as time over. poll(2).</summary>
-    public static SysResult WaitReady(int fd, bool toSend, int timeoutMs)
-    {
-        const short In = 1;
-        const short Out = 4;
-        LibC.PollDescriptor descriptor = new() { Descriptor = fd, Events = toSend ? Out : In };
-        SysResult result = SysResult.From(LibC.poll(&descriptor, 1, timeoutMs));
-        return !result.IsOk && result.Errno == Errno.EINTR ? SysResult.Ok(0) : result;
-    }
-
     public static SysResult Shutdown(int fd, ShutdownSide side) => SysResult.From(LibC.shutdown(fd, (int)side));
 
     public static SysResult GetLocalName(int fd, out SockAddr address)

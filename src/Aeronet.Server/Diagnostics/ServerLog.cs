@@ -96,16 +96,19 @@ internal sealed partial class GeneralLog(ILogger logger)
     [LoggerMessage(3010, LogLevel.Warning, "UseAeronet() was called, but the server of this host is {Server}: something registered another IServer later, and Aeronet does not run.", EventName = "ServerReplaced")]
     public partial void ServerReplaced(string server);
 
+    [LoggerMessage(3012, LogLevel.Information, "The endpoint {Endpoint} keeps its thread: {HandOffs} of its last {Calls} calls did not return within {HandOffMilliseconds} ms and made their loop go on with another thread. From now on it leaves the loop's thread at once; RunOnThreadPool() says so from the start.", EventName = "EndpointMoved")]
+    public partial void EndpointMoved(string endpoint, int handOffs, int calls, double handOffMilliseconds);
+
     [LoggerMessage(3011, LogLevel.Error, "Connection {ConnectionId}: unexpected failure of the server; the connection is closed.", EventName = "ServerFault")]
     public partial void ServerFault(string connectionId, Exception exception);
 
-    [LoggerMessage(3012, LogLevel.Debug, "Connection {ConnectionId}: the CONNECT request is answered with {Status}: {Outcome}.", EventName = "TunnelRefused")]
+    [LoggerMessage(3020, LogLevel.Debug, "Connection {ConnectionId}: the CONNECT request is answered with {Status}: {Outcome}.", EventName = "TunnelRefused")]
     public partial void TunnelRefused(string connectionId, int status, TunnelOutcome outcome);
 
-    [LoggerMessage(3013, LogLevel.Debug, "Connection {ConnectionId}: the tunnel is open.", EventName = "TunnelEstablished")]
+    [LoggerMessage(3021, LogLevel.Debug, "Connection {ConnectionId}: the tunnel is open.", EventName = "TunnelEstablished")]
     public partial void TunnelEstablished(string connectionId);
 
-    [LoggerMessage(3014, LogLevel.Debug, "Connection {ConnectionId}: the tunnel has ended: {End}.", EventName = "TunnelEnded")]
+    [LoggerMessage(3022, LogLevel.Debug, "Connection {ConnectionId}: the tunnel has ended: {End}.", EventName = "TunnelEnded")]
     public partial void TunnelEnded(string connectionId, TunnelEnd end);
 }
 

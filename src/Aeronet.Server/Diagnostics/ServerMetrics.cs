@@ -30,6 +30,7 @@ internal sealed class ServerMetrics
     private readonly Counter<long> _tunnelRequests;
     private readonly UpDownCounter<long> _activeTunnels;
     private readonly Counter<long> _endedTunnels;
+    private readonly UpDownCounter<long> _movedEndpoints;
 
     public ServerMetrics(IMeterFactory? meterFactory)
     {
@@ -42,6 +43,7 @@ internal sealed class ServerMetrics
         _queuedConnections = kestrel.CreateUpDownCounter<long>("kestrel.queued_connections", "{connection}", "Connections that are accepted and wait to be started.");
         kestrel.CreateUpDownCounter<long>("kestrel.queued_requests", "{request}", "Requests that are received and wait to be started."); // there for dashboards: on HTTP/1.1 Kestrel never counts it either
         _upgradedConnections = kestrel.CreateUpDownCounter<long>("kestrel.upgraded_connections", "{connection}", "HTTP/1.1 connections that were upgraded and are open.");
+        _movedEndpoints = aeronet.CreateUpDownCounter<long>("aeronet.endpoints.moved", "{endpoint}", "Endpoints that leave their loop's thread at once because their calls kept it.");
         _rejectedRequests = aeronet.CreateCounter<long>("aeronet.requests.rejected", "{request}", "Requests refused by the server, by reason and status.");
         _tunnelRequests = aeronet.CreateCounter<long>("aeronet.tunnels.requests", "{request}", "CONNECT requests answered by the server, by outcome.");
         _activeTunnels = aeronet.CreateUpDownCounter<long>("aeronet.tunnels.active", "{tunnel}", "Tunnels that are open.");
@@ -90,6 +92,9 @@ internal sealed class ServerMetrics
             _upgradedConnections.Add(-1, metrics.AddressTags);
         }
     }
+
+    /// <summary>Counts an endpoint that leaves the loops' threads (1) or returns (-1).</summary>
+    public void EndpointsMoved(int change) => _movedEndpoints.Add(change);
 
     /// <summary>Counts a request that the server refused.</summary>
     public void RequestRejected(in ProtocolError error)

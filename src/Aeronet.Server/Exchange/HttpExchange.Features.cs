@@ -89,7 +89,14 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
     Endpoint? IEndpointFeature.Endpoint
     {
         get => _endpoint;
-        set => _endpoint = value;
+        set
+        {
+            _endpoint = value;
+            if (_load is not null && value is not null)
+            {
+                OnEndpoint(value);
+            }
+        }
     }
 
     RouteValueDictionary IRouteValuesFeature.RouteValues

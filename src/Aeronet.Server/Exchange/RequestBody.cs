@@ -10,6 +10,7 @@ using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -155,6 +156,7 @@ internal sealed class RequestBody : IValueTaskSource<int>
 
     private ValueTask<int> ReadCoreAsync(Memory<byte> into, CancellationToken cancellation)
     {
+        _exchange.AtHandOffPoint();
         bool waits = false;
         try
         {
@@ -224,6 +226,7 @@ internal sealed class RequestBody : IValueTaskSource<int>
                 return read;
             }
 
+            _exchange.LeaveLoop(HandOffCause.SynchronousIo); // or nobody would be there to receive what this thread waits for
             wait.AsTask().GetAwaiter().GetResult();
         }
     }
@@ -242,12 +245,6 @@ internal sealed class RequestBody : IValueTaskSource<int>
             }
 
             read = TryRead(into);
-            while (read < 0 && _failure is null && Session.Connection.Loop.IsCurrent)
-            {
-                ReadBlockingOnLoop();
-                read = TryRead(into);
-            }
-
             if (read >= 0)
             {
                 return true;
@@ -269,19 +266,6 @@ internal sealed class RequestBody : IValueTaskSource<int>
             {
                 EndRead();
             }
-        }
-    }
-
-    // The loop cannot wake its own thread: wait for the socket itself, with the minimum rate as the limit of what a slow client can hold up.
-    private void ReadBlockingOnLoop()
-    {
-        Volatile.Write(ref _waitSinceMs, Session.Connection.Loop.ReadClockMs());
-        bool ready = Session.BlockUntilReadable();
-        bool tooSlow = !ready && IsTooSlow(Session.Connection.Loop.ReadClockMs());
-        StopRateClock();
-        if (tooSlow)
-        {
-            ReportTooSlow();
         }
     }
 

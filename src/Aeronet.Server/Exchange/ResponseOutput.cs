@@ -8,6 +8,7 @@ using System.Threading.Tasks.Sources;
 using Aeronet.Http.Http1;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Aeronet.Server.Exchange;
@@ -28,10 +29,11 @@ internal enum ResponseFraming
 /// <remarks>
 /// One send per turn: while the application has not yet returned for the first time (<c>_deferring</c>) a flush is only noted. A response that is
 /// complete by then leaves with Content-Length in one send, together with the other responses of the turn. When the application suspends, or
-/// the session's watch finds it still running, flushed bytes go out at once and every later flush sends.
+/// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to a
+/// millisecond (<see cref="HeldFlushes"/>), because its end usually follows at once; every later flush sends.
 /// One lock guards everything: application threads, the loop (socket writable, watch) and aborts meet here. Uncontended it costs about 10 ns.
 /// </remarks>
-internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource
+internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource, IHeldFlush
 {
     private readonly HttpExchange _exchange;
     private readonly Lock _gate = new();
@@ -42,6 +44,8 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private bool _deferring;
     private bool _flushWanted;
     private bool _shutdownWanted; // FIN follows the last byte
+    private long _heldNumber;                    // of the flush that is held; 0: none
+    private long _heldCount;
     private bool _headCommitted;
     private bool _ended = true;                  // the response is framed to its end; also between requests: late writes of the application are dropped
     private bool _lost;                          // the connection takes nothing any more: writes are dropped
@@ -100,6 +104,13 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         _ended = false;
     }
 
+    /// <summary>Takes the blocks that a small response needs while the pool is this thread's own: application code would have to lock it. Loop thread.</summary>
+    public void Reserve()
+    {
+        _wire.Reserve(Blocks);
+        _pending.Reserve(Blocks);
+    }
+
     /// <summary>Ready for the next request; framed bytes of this one stay.</summary>
     public void Reset()
     {
@@ -112,8 +123,14 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             Debug.Assert(!_waiting);
             Debug.Assert(!_wire.HasBorrowed);
             _pending.Clear(Blocks);
+            if (_wire.IsEmpty)
+            {
+                _wire.Clear(Blocks); // what was reserved
+            }
+
             _flushWanted = false;
             _shutdownWanted = false;
+            _heldNumber = 0;
             _headCommitted = false;
             _ended = true;
             _lost = false; // an abort from another thread may have come behind the last look at the connection: its signal stays set
@@ -277,22 +294,12 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
     }
 
-    /// <summary>Blocks until a flush that waits has been sent: synchronous writes. On the loop's own thread, which nobody could wake, it waits for the socket itself.</summary>
+    /// <summary>Blocks until a flush that waits has been sent: synchronous writes.</summary>
     public void BlockUntilFlushed(ValueTask<FlushResult> flush)
     {
-        if (!flush.IsCompleted && Session.Connection.Loop.IsCurrent)
+        if (!flush.IsCompleted)
         {
-            while (!flush.IsCompleted)
-            {
-                if (Session.Connection.WaitUntilReady(toSend: true, 1000))
-                {
-                    OnWritable();
-                }
-                else
-                {
-                    CheckRate(Session.Connection.Loop.ReadClockMs());
-                }
-            }
+            _exchange.LeaveLoop(HandOffCause.SynchronousIo); // or nobody would be there to see the socket take bytes again
         }
 
         flush.AsTask().GetAwaiter().GetResult();
@@ -342,6 +349,19 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
             _deferring = false;
             Send(); // also a complete response whose exchange goes on, with the rest of the request's content for one
+        }
+    }
+
+    void IHeldFlush.SendHeld(long number)
+    {
+        lock (_gate)
+        {
+            if (_heldNumber == number && !_headCommitted && !_lost && !_ended)
+            {
+                CommitHead(final: false);
+                CommitPending();
+                Send();
+            }
         }
     }
 
@@ -395,6 +415,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 return;
             }
 
+            bool waitsForTurn = _deferring && _exchange.IsInline;
             CommitHead(final: true);
             CommitPending();
             if (_framing == ResponseFraming.Chunked)
@@ -409,7 +430,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
             _ended = true;
             _deferring = false;
-            if (send)
+            if (send && !waitsForTurn)
             {
                 Send();
             }
@@ -528,7 +549,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private ValueTask<FlushResult> FlushLocked(CancellationToken cancellation)
     {
         _unflushed = 0;
-        if (_deferring && _pending.Length + _wire.Length <= _exchange.Settings.DeferredResponseBytesMax)
+        if (_pending.Length + _wire.Length <= _exchange.Settings.DeferredResponseBytesMax && (_deferring || TryHold()))
         {
             _flushWanted = true;
             return Done();
@@ -538,6 +559,28 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         CommitHead(final: false);
         CommitPending();
         return SendLocked(cancellation);
+    }
+
+    // The first flush of a response that began after the application had suspended, and what follows it while it is held.
+    private bool TryHold()
+    {
+        if (_headCommitted || _exchange.IsUpgraded)
+        {
+            return false;
+        }
+
+        if (_heldNumber == 0)
+        {
+            if (Session.Connection.Loop.HeldFlushes is not { } held)
+            {
+                return false;
+            }
+
+            _heldNumber = ++_heldCount;
+            held.Add(this, _heldNumber);
+        }
+
+        return true;
     }
 
     private ValueTask<FlushResult> Done()

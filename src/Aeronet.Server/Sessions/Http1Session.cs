@@ -7,6 +7,7 @@ using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Loop;
 
 namespace Aeronet.Server.Sessions;
 
@@ -22,7 +23,7 @@ namespace Aeronet.Server.Sessions;
 /// </code>
 /// The state belongs to the loop thread; while Running, the receive side (<c>_input</c> and everything below it) belongs to the exchange.
 /// </remarks>
-internal sealed class Http1Session : IConnectionHandler
+internal sealed class Http1Session : IConnectionHandler, IApplicationCall
 {
     // A pipelined batch is served in one turn up to this many requests, then other connections get theirs: 64 x about 7 us is half a millisecond.
     private const int RequestsPerTurnMax = 64;
@@ -341,10 +342,10 @@ internal sealed class Http1Session : IConnectionHandler
         ServeRequests();
     }
 
-    private void ServeRequests()
+    private void ServeRequests() => ServeRequests(RequestsPerTurnMax, Settings.MaxReadPerEvent);
+
+    private void ServeRequests(int requestsLeft, long bytesLeft)
     {
-        int requestsLeft = RequestsPerTurnMax;
-        long bytesLeft = Settings.MaxReadPerEvent;
         while (true)
         {
             if (_input.Length > 0)
@@ -360,9 +361,10 @@ internal sealed class Http1Session : IConnectionHandler
                 if (status == ParseStatus.Done)
                 {
                     requestsLeft--;
+                    exchange.TurnLeft = (requestsLeft, bytesLeft);
                     if (!StartExchange(exchange))
                     {
-                        return; // the application runs elsewhere, or the connection is closing
+                        return; // the application's turn, or the connection is closing
                     }
 
                     continue;
@@ -481,7 +483,7 @@ internal sealed class Http1Session : IConnectionHandler
 
     // ---- Exchanges ------------------------------------------------------------------------------------------------
 
-    /// <summary>Starts the application on the parsed head. True when it has finished already and the next request may be parsed.</summary>
+    /// <summary>Starts the application on the parsed head, or answers without it. True when the request has been answered and the next one may be parsed.</summary>
     private bool StartExchange(HttpExchange exchange)
     {
         _requestCount++;
@@ -509,13 +511,71 @@ internal sealed class Http1Session : IConnectionHandler
             Connection.SetDeadline(Connection.Loop.NowMs + exchange.Runner.FirstWatchMs);
         }
 
-        if (!exchange.Runner.Start(exchange))
+        exchange.Runner.Start(exchange);
+        return false; // it runs when our caller has returned, or elsewhere: everything below belongs to it now
+    }
+
+    // ---- The application on the loop's thread ---------------------------------------------------------------------
+
+    void IApplicationCall.Run()
+    {
+        Debug.Assert(_exchange is not null);
+        AppRunner.RunInline(_exchange);
+    }
+
+    void IApplicationCall.OnReturned()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        Debug.Assert(_exchange is not null);
+        HttpExchange exchange = _exchange;
+        if (!AppRunner.TryEndInline(exchange))
         {
-            return false; // suspended, or running elsewhere: everything below belongs to it now
+            return; // suspended: whichever thread completes it ends the exchange
         }
 
-        return Finish(exchange);
+        (int requestsLeft, long bytesLeft) = exchange.TurnLeft;
+        if (Finish(exchange))
+        {
+            ServeRequests(requestsLeft, bytesLeft);
+        }
     }
+
+    void IApplicationCall.OnReturnedElsewhere()
+    {
+        Debug.Assert(_exchange is not null);
+        HttpExchange exchange = _exchange;
+        if (AppRunner.TryEndInline(exchange))
+        {
+            exchange.Output.SendNow(); // the response was left for the turn's end, which is another thread's by now
+            FinishElsewhere(exchange);
+        }
+    }
+
+    void IApplicationCall.OnTakenOver()
+    {
+        Debug.Assert(Connection.Loop.IsCurrent);
+        if (!TryEnterExchange(SessionSignals.None, out _))
+        {
+            return; // it has just ended
+        }
+
+        _exchange.OnTakenOver();
+        bool finished = _exchange.IsFinished;
+        LeaveExchange();
+        if (finished)
+        {
+            FinishOnLoop();
+        }
+    }
+
+    void IApplicationCall.OnFailed(Exception exception)
+    {
+        Settings.Log.General.ServerFault(Connection.ConnectionId, exception);
+        AbortConnection(ConnectionErrors.AbortedByApp);
+        Connection.Post();
+    }
+
+    // ---- Ends -------------------------------------------------------------------------------------------------------
 
     // A request that the server answers by itself: refused for more than syntax, or a method that an option keeps from the application.
     private bool FinishOwnAnswer(HttpExchange exchange, in ProtocolError error)
@@ -996,19 +1056,6 @@ internal sealed class Http1Session : IConnectionHandler
 
         // Whoever takes the bit back owns the receive side: if it is gone, the loop is already at it.
         return !TryClaimBodyWait();
-    }
-
-    /// <summary>Blocks until something can be received, a second at most: synchronous reads on the loop's own thread, which can wait for no edge. Receive owner only.</summary>
-    public bool BlockUntilReadable()
-    {
-        Debug.Assert(Connection.Loop.IsCurrent);
-        if (!Connection.WaitUntilReady(toSend: false, WatchIntervalMs))
-        {
-            return false;
-        }
-
-        Signal(SessionSignals.Readable); // the edge is still in epoll's queue; the receive need not wait for it
-        return true;
     }
 
     /// <summary>Ends the application's wait: true for exactly one caller.</summary>

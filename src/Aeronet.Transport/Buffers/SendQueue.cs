@@ -61,6 +61,15 @@ internal sealed class SendQueue
         return tail.Array.AsSpan(start, tail.Limit - start);
     }
 
+    /// <summary>Has space at the tail from now on.</summary>
+    public void Reserve(BlockPool blocks)
+    {
+        if (_count == 0)
+        {
+            Tail(blocks, 1);
+        }
+    }
+
     /// <summary>Space left at the tail without renting.</summary>
     public int TailFree
     {
@@ -125,7 +134,7 @@ internal sealed class SendQueue
                 Write(blocks, other.At(i).Bytes);
             }
 
-            other.Drop(blocks, keepTail);
+            other.Drop(blocks, keepTail: true); // whether its owner holds memory of it or not: the next response uses it
             return;
         }
 

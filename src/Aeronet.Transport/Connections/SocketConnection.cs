@@ -106,7 +106,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         _key = key;
     }
 
-    /// <summary>Runs the protocol for the first time, then lets epoll watch. Loop only, once.</summary>
+    /// <summary>Runs the protocol for the first time; <see cref="FinishStart"/> follows. Loop only, once.</summary>
     internal void Start(IConnectionHandler handler)
     {
         Debug.Assert(_loop.IsCurrent);
@@ -120,6 +120,12 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         {
             OnHandlerFailed(exception);
         }
+    }
+
+    /// <summary>Lets epoll watch, unless the connection has ended already. Loop only, once.</summary>
+    internal void FinishStart()
+    {
+        Debug.Assert(_loop.IsCurrent);
         if (!IsClosed)
         {
             Register();
@@ -165,13 +171,6 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         Debug.Assert(_fd >= 0);
         Debug.Assert(!segments.IsEmpty);
         return AfterSendAgain(_loop.Kernel.Send(_fd, segments), retriedBytes);
-    }
-
-    public override bool WaitUntilReady(bool toSend, int timeoutMs)
-    {
-        Debug.Assert(_fd >= 0);
-        SysResult result = _loop.Kernel.WaitReady(_fd, toSend, timeoutMs);
-        return !result.IsOk || result.Value > 0; // a failed poll: the transfer that follows tells why
     }
 
     public override void NotifyWhenWritable()

@@ -53,9 +53,6 @@ internal abstract class TransportConnection
     /// <summary>As <see cref="Send(ReadOnlySpan{ReadOnlyMemory{byte}})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
     public virtual IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => Send(segments);
 
-    /// <summary>Blocks the calling thread until the connection can receive (send), has failed, or the time is over (false). For synchronous I/O of an application on the loop's own thread, which nobody else could wake. Owner of that side only.</summary>
-    public abstract bool WaitUntilReady(bool toSend, int timeoutMs);
-
     /// <summary>After a send that would block: <see cref="IConnectionHandler.OnWritable"/> is called once the socket takes bytes again. Any thread.</summary>
     /// <remarks>Also called when the socket became writable before this call: no edge is lost.</remarks>
     public abstract void NotifyWhenWritable();

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics.Metrics;
+using System.Threading;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Loop;
 
@@ -21,7 +22,10 @@ internal sealed class TransportMetrics : IDisposable
 {
     public const string MeterName = "Aeronet";
 
+    private static readonly string[] s_causes = ["blocking", "computing", "synchronous_io", "endpoint"]; // of HandOffCause
+
     private IReadOnlyList<IMeasuredLoop> _loops; // empty once disposed
+    private readonly Histogram<double>? _lag;
     private readonly Meter? _meter; // Null without a factory: nobody could tell two servers of a process apart.
 
     public TransportMetrics(IMeterFactory? factory, IReadOnlyList<IMeasuredLoop> loops)
@@ -43,6 +47,9 @@ internal sealed class TransportMetrics : IDisposable
         _meter?.CreateObservableGauge("aeronet.connection.outbound_max", () => Total(static s => s.OutboundMaxBytes), "By", "The longest outbound queue that a connection has had behind a full socket since the start.");
         Counter("aeronet.poll.mod_failures", "{error}", "Failed epoll_ctl calls for connections.", static s => s.ModFailures);
         Counter("aeronet.handler.failures", "{error}", "Exceptions that escaped a protocol.", static s => s.HandlerFailures);
+        _meter?.CreateObservableCounter("aeronet.loop.handoffs", HandOffs, "{handoff}", "Times that a loop went on with another thread, by cause: blocking and computing (noticed), synchronous_io and endpoint (foreseen).");
+        _meter?.CreateObservableCounter("aeronet.loop.application_time", () => PerLoop(static loop => Volatile.Read(ref loop.Counters.ApplicationNs) / 1e9), "s", "Time that a loop's thread spent in application code, estimated from samples.");
+        _lag = _meter?.CreateHistogram<double>("aeronet.loop.lag", "s", "Time that the last of the events of one wake-up waited to be handled, per turn of a loop.");
         _meter?.CreateObservableUpDownCounter("aeronet.loop.connections", () => PerLoop(static loop => loop.Counters.Read().Connections), "{connection}", "Open connections per loop.");
         _meter?.CreateObservableUpDownCounter("aeronet.pool.blocks", () => PerLoop(static loop => loop.Blocks.TotalCount), "{block}", "Blocks of 4,096 bytes per loop, rented and free.");
         _meter?.CreateObservableUpDownCounter("aeronet.pool.rented", () => PerLoop(static loop => loop.Blocks.RentedCount), "{block}", "Rented blocks per loop.");
@@ -59,6 +66,22 @@ internal sealed class TransportMetrics : IDisposable
     }
 
     public void Dispose() => _loops = [];
+
+    /// <summary>Takes the lag of each turn; null without a meter.</summary>
+    public Histogram<double>? Lag => _lag;
+
+    private List<Measurement<long>> HandOffs()
+    {
+        List<Measurement<long>> measurements = [];
+        foreach (IMeasuredLoop loop in _loops)
+        {
+            for (int cause = 0; cause < s_causes.Length; cause++)
+            {
+                measurements.Add(new Measurement<long>(loop.Counters.HandOffs((HandOffCause)cause), new KeyValuePair<string, object?>("loop", loop.Index), new KeyValuePair<string, object?>("cause", s_causes[cause])));
+            }
+        }
+        return measurements;
+    }
 
     private void Counter(string name, string unit, string description, Func<TransportStatistics, long> select) =>
         _meter?.CreateObservableCounter(name, () => Total(select), unit, description);
@@ -85,13 +108,14 @@ internal sealed class TransportMetrics : IDisposable
         ];
     }
 
-    private Measurement<long>[] PerLoop(Func<IMeasuredLoop, long> select)
+    private Measurement<T>[] PerLoop<T>(Func<IMeasuredLoop, T> select)
+        where T : struct
     {
         IReadOnlyList<IMeasuredLoop> loops = _loops;
-        Measurement<long>[] measurements = new Measurement<long>[loops.Count];
+        Measurement<T>[] measurements = new Measurement<T>[loops.Count];
         for (int i = 0; i < measurements.Length; i++)
         {
-            measurements[i] = new Measurement<long>(select(loops[i]), new KeyValuePair<string, object?>("loop", loops[i].Index));
+            measurements[i] = new Measurement<T>(select(loops[i]), new KeyValuePair<string, object?>("loop", loops[i].Index));
         }
         return measurements;
     }

@@ -70,8 +70,8 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     private Exception? _readError;
     private int _reading; // volatile: Reading
 
-    // Under _gate; a monitor, because WaitUntilReady waits on it.
-    private readonly object _gate = new();
+    // Under _gate.
+    private readonly Lock _gate = new();
     private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _flushAwaiter;
     private bool _isFlushing;
     private bool _hasSendFailed;
@@ -277,10 +277,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         else
         {
             Advance(buffer.End);
-            if (count < into.Length)
-            {
-                WatchForBytes();
-            }
+            WatchForBytes(); // also when the buffer was just filled: the end of the connection must be seen while the application runs
         }
         return IoResult.Transferred(count);
     }
@@ -292,7 +289,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         Volatile.Write(ref _reading, Reading.Idle);
     }
 
-    // After a short read the protocol waits for an edge: this is what brings it.
+    // The protocol waits for an edge: this is what brings it.
     private void WatchForBytes()
     {
         BeginRead();
@@ -339,7 +336,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         lock (_gate)
         {
             Volatile.Write(ref _reading, Reading.Ready);
-            Monitor.PulseAll(_gate);
             _underWayDone?.TrySetResult();
         }
         PostFlag(Posted.Readable);
@@ -510,7 +506,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
             _wantsWritable = false;
             shutDown = _wantsShutdown && !_isShutDown;
             _isShutDown |= shutDown;
-            Monitor.PulseAll(_gate);
             _underWayDone?.TrySetResult();
         }
         if (shutDown)
@@ -566,31 +561,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
 
     // ---- Both ------------------------------------------------------------------------------------------------------------
 
-    public override bool WaitUntilReady(bool toSend, int timeoutMs)
-    {
-        if (!toSend && Volatile.Read(ref _reading) == Reading.Idle)
-        {
-            BeginRead();
-        }
-        long endMs = Loop.ReadClockMs() + timeoutMs;
-        lock (_gate)
-        {
-            while (IsWaitedFor(toSend))
-            {
-                long leftMs = endMs - Loop.ReadClockMs();
-                if (leftMs <= 0)
-                {
-                    return false;
-                }
-                Monitor.Wait(_gate, (int)leftMs);
-            }
-        }
-        return true;
-    }
-
-    private bool IsWaitedFor(bool toSend) =>
-        Volatile.Read(ref _isAborted) == 0 && (toSend ? _isFlushing : Volatile.Read(ref _reading) == Reading.Pending);
-
     public override void RequeueReadable()
     {
         Debug.Assert(Loop.IsCurrent);
@@ -622,10 +592,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     public override void Abort()
     {
         AbortContext("The connection was aborted by the server.");
-        lock (_gate)
-        {
-            Monitor.PulseAll(_gate);
-        }
         PostFlag(Posted.Reset); // as a socket's hang-up
     }
 

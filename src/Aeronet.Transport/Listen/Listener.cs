@@ -67,7 +67,7 @@ internal sealed class Listener<TKernel> : IPollTarget, ITimed
     {
         if (!_timer.IsLinked) // an event fetched before the pause began is none
         {
-            AcceptBatch();
+            _loop.BeginAccepting(this);
         }
     }
 
@@ -83,27 +83,32 @@ internal sealed class Listener<TKernel> : IPollTarget, ITimed
 
     private void AcceptBatch()
     {
-        Debug.Assert(!_isClosed);
-        for (int left = _loop.Options.AcceptBatchSize; left > 0; left--)
+        for (int left = _loop.Options.AcceptBatchSize; left > 0 && TryAccept(); left--)
         {
-            SysResult result = _loop.Kernel.Accept(_fd, out SockAddr peer);
-            if (result.IsOk)
-            {
-                EndOfEpisode();
-                _loop.Adopt(result.Value, Endpoint, peer);
-            }
-            else if (result.Errno == Errno.EAGAIN)
-            {
-                // The kernel reserves a descriptor before it looks at the queue: an empty queue too means that accepting works.
-                EndOfEpisode();
-                return;
-            }
-            else if (!OnAcceptFailed(result.Errno))
-            {
-                return;
-            }
         }
     }
+
+    /// <summary>Accepts one connection, or passes over one that failed. False: no more for now.</summary>
+    internal bool TryAccept()
+    {
+        Debug.Assert(!_isClosed);
+        SysResult result = _loop.Kernel.Accept(_fd, out SockAddr peer);
+        if (result.IsOk)
+        {
+            EndOfEpisode();
+            _loop.Adopt(result.Value, Endpoint, peer);
+            return true;
+        }
+        if (result.Errno == Errno.EAGAIN)
+        {
+            // The kernel reserves a descriptor before it looks at the queue: an empty queue too means that accepting works.
+            EndOfEpisode();
+            return false;
+        }
+        return OnAcceptFailed(result.Errno);
+    }
+
+    internal bool IsClosed => _isClosed;
 
     /// <summary>True: the failure belonged to one connection, go on with the next.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

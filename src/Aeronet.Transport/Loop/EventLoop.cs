@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Native.Libc;
@@ -15,8 +16,9 @@ namespace Aeronet.Transport.Loop;
 /// <summary>One epoll set with its connections, listeners, timers and posted work, driven turn by turn by the thread that has its role.</summary>
 /// <remarks>
 /// A turn: wait for events; fire what is due; handle the events; run what other threads posted; call again the connections that stopped
-/// for fairness in the turn before. Where each of these stands is kept in fields, not on the stack: a thread that takes over the role in
-/// the middle of a turn goes on from there with <see cref="RunTurn"/>.
+/// for fairness in the turn before. After each single step the application code that it has scheduled runs, from here and from nowhere deeper.
+/// Where each of these stands is kept in fields, not on the stack: a thread that becomes the loop in the middle of a turn, because application
+/// code does not return, goes on from there with <see cref="RunTurn"/>; the former thread finds out when the application returns, and leaves.
 /// </remarks>
 internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     where TKernel : struct, IKernel
@@ -40,14 +42,24 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     private int _pendingNext;
     private int _eventCount;
     private int _eventNext;
-    private int _roleThreadId; // managed id of the thread that runs turns; 0 for none
+    private readonly LoopRole _role;
+    private readonly LoopThreads? _threads; // null: nobody else can become this loop (tests that drive it)
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously); // the thread goes on to stand by, it runs nothing else
+    private readonly Queue<IApplicationCall> _scheduled = new(); // seldom more than one
+    private Listener<TKernel>? _accepting; // Non-null while its batch is not over.
+    private int _acceptsLeft; // of that batch
+    private object? _boxedIndex; // for the metric's tag
+    private SocketConnection<TKernel>? _starting; // Accepted, its first bytes handled, not yet watched by epoll.
     private long _nowMs;
+    private long _polledAt; // timestamp of the last wait's end; 0 unless somebody wants the lag
     private bool _isStopping;
     private TKernel _kernel;
 
-    public EventLoop(int index, TKernel kernel, AeronetTransportOptions options, ILogger logger, TimeProvider time, ConnectionGauge groupConnections)
+    public EventLoop(int index, TKernel kernel, AeronetTransportOptions options, ILogger logger, TimeProvider time, ConnectionGauge groupConnections, LoopThreads? threads = null)
         : base(index, new BlockPool())
     {
+        _role = new LoopRole(Blocks);
+        _threads = threads;
         _kernel = kernel;
         Options = options;
         Logger = logger;
@@ -71,7 +83,23 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
 
     public ref TKernel Kernel => ref _kernel;
 
-    public override bool IsCurrent => _roleThreadId == Environment.CurrentManagedThreadId;
+    public override bool IsCurrent => _role.IsCurrent;
+
+    public override bool IsApplicationHere => _role.IsApplicationHere;
+
+    public override bool IsOutOfThreads => _threads is { IsExhausted: true };
+
+    public override HeldFlushes? HeldFlushes => _role.Monitor?.Held;
+
+    public LoopRole Role => _role;
+
+    /// <summary>Takes the time from the end of each wait to the next one, while somebody listens.</summary>
+    public Histogram<double>? Lag { get; set; }
+
+    /// <summary>Completes when the loop has ended.</summary>
+    public Task Ended => _ended.Task;
+
+    void IRunnableLoop.OnEnded() => _ended.SetResult();
 
     public override long NowMs => Volatile.Read(ref _nowMs);
 
@@ -80,38 +108,50 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     /// <summary>Stopping, and nothing is left to do.</summary>
     public bool IsFinished => _isStopping && _table.Count == 0 && !HasListeners && !_posted.HasWork;
 
-    /// <summary>Makes the calling thread the one that runs turns. The caller has ordered this against the former one's last step.</summary>
-    public void TakeRole()
-    {
-        Volatile.Write(ref _roleThreadId, Environment.CurrentManagedThreadId);
-        Blocks.SetOwnerThread(Environment.CurrentManagedThreadId);
-    }
+    /// <summary>Makes the calling thread the loop. The caller has ordered this against the former one's last step.</summary>
+    public void TakeRole() => _role.Assume();
 
-    /// <summary>Runs turns until the loop is stopped and its last connection is gone, then releases its descriptors.</summary>
-    public void Run()
+    /// <summary>The calling thread leaves the loop to another one.</summary>
+    public void LeaveRole() => _role.Resign();
+
+    /// <summary>Makes the calling thread the loop and runs turns. True: stopped, the last connection is gone and the descriptors are closed. False: another thread is the loop now.</summary>
+    public bool Run()
     {
         TakeRole();
+        if (_role.Call is { } interrupted)
+        {
+            OnTakenOver(interrupted);
+        }
         while (!IsFinished)
         {
-            RunTurn();
+            if (!RunTurn())
+            {
+                return false;
+            }
         }
         End();
+        return true;
     }
 
-    /// <summary>One turn. Waits only if there is nothing to do and <paramref name="mayWait"/>.</summary>
-    public void RunTurn(bool mayWait = true)
+    /// <summary>One turn, or the rest of the one in which another thread has lost the role. Waits only if there is nothing to do and <paramref name="mayWait"/>. False: this thread is the loop no more.</summary>
+    public bool RunTurn(bool mayWait = true)
     {
         Debug.Assert(IsCurrent);
-        if (_eventNext == _eventCount)
+        if (!FinishStep())
+        {
+            return false;
+        }
+        if (_eventNext == _eventCount && _accepting is null)
         {
             Poll(mayWait);
         }
         // Before the events: when a deadline and readiness meet in one turn the deadline wins, whatever order they are handled in elsewhere.
-        FireTimers();
-        DispatchEvents();
-        _posted.Run();
-        RunPending();
+        if (!FireTimers() || !DispatchEvents() || !RunPosted() || !RunPending())
+        {
+            return false;
+        }
         _trimmer.ScheduleIfNeeded(this);
+        return true;
     }
 
     /// <summary>Closes the loop's own descriptors. Role thread only, once, after the last turn.</summary>
@@ -119,10 +159,31 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     {
         Debug.Assert(IsCurrent);
         Debug.Assert(_table.Count == 0);
+        Debug.Assert(_scheduled.Count == 0);
         _posted.End();
         _ = _kernel.Close(_epoll);
-        Blocks.SetOwnerThread(0);
-        Volatile.Write(ref _roleThreadId, 0);
+        _role.Resign();
+    }
+
+    public override void Schedule(IApplicationCall call)
+    {
+        Debug.Assert(IsCurrent);
+        _scheduled.Enqueue(call);
+    }
+
+    public override bool TryHandOff(HandOffCause cause)
+    {
+        long word = _role.Word;
+        if (!_role.IsApplicationHere)
+        {
+            return true;
+        }
+        if (_threads is null || !_threads.TryMove(this, word, mayExceed: false))
+        {
+            return !_role.IsApplicationHere;
+        }
+        Counters.AddHandOff(cause);
+        return true;
     }
 
     /// <summary>Queues work for the loop. False: it has ended. Any thread.</summary>
@@ -208,6 +269,13 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
 
     internal void AddPending(SocketConnection<TKernel> connection) => _pending.Add(connection);
 
+    internal void BeginAccepting(Listener<TKernel> listener)
+    {
+        Debug.Assert(_accepting is null);
+        _accepting = listener;
+        _acceptsLeft = Options.AcceptBatchSize;
+    }
+
     public void CountBytesRead(int bytes)
     {
         if (IsCurrent)
@@ -252,6 +320,8 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
             Counters.ConnectionsAccepted++;
             if (endpoint.Acceptor.Accept(made) is { } handler)
             {
+                FinishStart(); // of the connection before this one in a batch that nobody interrupts
+                _starting = made;
                 made.Start(handler);
                 return;
             }
@@ -345,6 +415,11 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         {
             _events.Grow();
         }
+        if (_polledAt != 0)
+        {
+            Lag!.Record(_time.GetElapsedTime(_polledAt).TotalSeconds, new KeyValuePair<string, object?>("loop", _boxedIndex ??= Index));
+            _polledAt = 0;
+        }
         int timeoutMs = 0;
         bool isSleeping = false;
         if (mayWait && _pending.Count == 0 && _pendingNext == _pendingNow.Count)
@@ -359,6 +434,10 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
             _posted.EndSleep();
         }
         Volatile.Write(ref _nowMs, ReadClockMs());
+        if (Lag is { Enabled: true } && result.Value > 0)
+        {
+            _polledAt = _time.GetTimestamp();
+        }
         if (!result.IsOk)
         {
             Fail(result.Errno);
@@ -379,16 +458,102 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         }
     }
 
-    private void FireTimers()
+    /// <summary>After each step of a turn: the application code that it has scheduled, then what waited for that. False: this thread is the loop no more.</summary>
+    private bool FinishStep()
+    {
+        while (_scheduled.TryDequeue(out IApplicationCall? call))
+        {
+            if (!RunApplication(call))
+            {
+                return false;
+            }
+        }
+        FinishStart();
+        return true;
+    }
+
+    private bool RunApplication(IApplicationCall call)
+    {
+        long ticket = _role.Enter(call);
+        Exception? failure = null;
+        try
+        {
+            call.Run();
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+        }
+        bool isStillLoop = _role.TryLeave(ticket);
+        try
+        {
+            if (failure is not null)
+            {
+                OnCallFailed(call, failure);
+            }
+            else if (isStillLoop)
+            {
+                call.OnReturned();
+            }
+            else
+            {
+                call.OnReturnedElsewhere();
+            }
+        }
+        catch (Exception exception)
+        {
+            OnCallFailed(call, exception);
+        }
+        return isStillLoop;
+    }
+
+    private void OnTakenOver(IApplicationCall interrupted)
+    {
+        try
+        {
+            interrupted.OnTakenOver();
+        }
+        catch (Exception exception)
+        {
+            OnCallFailed(interrupted, exception);
+        }
+    }
+
+    private void OnCallFailed(IApplicationCall call, Exception exception)
+    {
+        Counters.AddForeignHandlerFailure();
+        Report(() => call.OnFailed(exception));
+    }
+
+    // Epoll watches a new connection only after its first request: one that is served and closed at once costs no epoll_ctl.
+    private void FinishStart()
+    {
+        if (_starting is { } starting)
+        {
+            _starting = null;
+            starting.FinishStart();
+        }
+    }
+
+    private bool FireTimers()
     {
         while (Timers.TryTakeExpired(_nowMs, out ITimed? timed))
         {
             timed.OnTimer(_nowMs);
+            if (!FinishStep())
+            {
+                return false;
+            }
         }
+        return true;
     }
 
-    private void DispatchEvents()
+    private bool DispatchEvents()
     {
+        if (!AcceptBatch())
+        {
+            return false;
+        }
         while (_eventNext < _eventCount)
         {
             ulong key = _events.Data(_eventNext);
@@ -397,16 +562,51 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
             if ((key & ListenerMark) != 0)
             {
                 DispatchOther(key, events);
+                if (!AcceptBatch())
+                {
+                    return false;
+                }
             }
             else if (_table.TryFind(key, out IPollTarget? target))
             {
                 target.OnEvents(events);
+                if (!FinishStep())
+                {
+                    return false;
+                }
             }
             else
             {
                 Counters.StaleEvents++;
             }
         }
+        return true;
+    }
+
+    private bool AcceptBatch()
+    {
+        while (_accepting is { IsClosed: false } listener && _acceptsLeft-- > 0 && listener.TryAccept())
+        {
+            if (!FinishStep())
+            {
+                return false;
+            }
+        }
+        _accepting = null;
+        return true;
+    }
+
+    private bool RunPosted()
+    {
+        _posted.BeginRound();
+        while (_posted.TryRunNext())
+        {
+            if (!FinishStep())
+            {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void DispatchOther(ulong key, EpollEvents events)
@@ -428,12 +628,17 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         }
     }
 
-    private void RunPending()
+    private bool RunPending()
     {
         while (_pendingNext < _pendingNow.Count)
         {
             _pendingNow[_pendingNext++].RunPending();
+            if (!FinishStep())
+            {
+                return false;
+            }
         }
+        return true;
     }
 
     private void Fail(Errno errno)

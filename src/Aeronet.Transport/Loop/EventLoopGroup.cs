@@ -21,7 +21,8 @@ internal sealed class EventLoopGroup
 {
     private readonly IGroupLoop[] _loops;
     private readonly LoopContext[] _contexts; // the same loops
-    private readonly Task[] _ended; // one per loop, completed by its thread
+    private readonly LoopThreads _threads;
+    private readonly HandOffMonitor _monitor;
     private readonly ILogger _logger;
     private readonly TransportMetrics _metrics;
     private readonly ConnectionGauge _connections;
@@ -30,7 +31,7 @@ internal sealed class EventLoopGroup
     private readonly List<Task> _foreignEnds = []; // of foreign listeners, those of removed endpoints included; under the lock
     private bool _isStopping; // under the lock
 
-    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, TransportBackend backend, IGroupLoop[] loops)
+    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, TransportBackend backend, IGroupLoop[] loops, LoopThreads threads)
     {
         Backend = backend;
         Options = options;
@@ -39,7 +40,14 @@ internal sealed class EventLoopGroup
         _connections = connections;
         _loops = loops;
         _contexts = Array.ConvertAll(loops, static loop => loop.Context);
-        _ended = Array.ConvertAll(loops, StartThread);
+        _threads = threads;
+        _monitor = new HandOffMonitor(loops, threads, options.HandOffTime);
+        foreach (IGroupLoop loop in loops)
+        {
+            loop.Lag = metrics.Lag;
+            threads.Start(loop);
+        }
+        _monitor.Start();
     }
 
     /// <summary>The options the group was started with; not changed any more.</summary>
@@ -70,14 +78,15 @@ internal sealed class EventLoopGroup
         }
         ConnectionGauge connections = new();
         IGroupLoop[] loops = new IGroupLoop[options.IOThreadCount];
+        LoopThreads threads = new(loops.Length, options.MaxApplicationThreads);
         int made = 0;
         try
         {
             for (; made < loops.Length; made++)
             {
                 loops[made] = backend == TransportBackend.Epoll
-                    ? new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections)
-                    : new EventLoop<PortableKernel>(made, PortableKernel.Create(), options, logger, timeProvider ?? TimeProvider.System, connections);
+                    ? new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections, threads)
+                    : new EventLoop<PortableKernel>(made, PortableKernel.Create(), options, logger, timeProvider ?? TimeProvider.System, connections, threads);
             }
         }
         catch
@@ -89,7 +98,7 @@ internal sealed class EventLoopGroup
             }
             throw;
         }
-        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, backend, loops);
+        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, backend, loops, threads);
         TransportLog.LoopsStarted(logger, loops.Length);
         return group;
     }
@@ -187,7 +196,7 @@ internal sealed class EventLoopGroup
         {
             loop.PostStop();
         }
-        Task all = Task.WhenAll([.. unbindings, .. foreignEnds, .. _ended]);
+        Task all = Task.WhenAll([.. unbindings, .. foreignEnds, .. Array.ConvertAll(_loops, static loop => loop.Ended)]);
         try
         {
             await all.WaitAsync(wait).ConfigureAwait(false);
@@ -199,6 +208,8 @@ internal sealed class EventLoopGroup
         }
         finally
         {
+            _monitor.End();
+            _threads.End();
             _metrics.Dispose();
         }
     }
@@ -232,26 +243,10 @@ internal sealed class EventLoopGroup
     {
         for (int i = 0; i < _loops.Length; i++)
         {
-            if (!_ended[i].IsCompleted)
+            if (!_loops[i].Ended.IsCompleted)
             {
                 TransportLog.LoopStillBusy(_logger, i, (int)_loops[i].Counters.Read().Connections);
             }
         }
-    }
-
-    private static Task StartThread(IGroupLoop loop)
-    {
-        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously); // the thread ends with its loop, it runs nothing else
-        Thread thread = new(() =>
-        {
-            loop.Run();
-            ended.SetResult();
-        })
-        {
-            Name = $"Aeronet loop {loop.Index}",
-            IsBackground = true,
-        };
-        thread.UnsafeStart(); // no ExecutionContext of whoever starts the server
-        return ended.Task;
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics.Metrics;
 using System.Threading.Tasks;
 using Aeronet.Native.Libc;
 using Aeronet.Transport.Connections;
@@ -47,13 +48,20 @@ internal interface ILoopHost : ILoopTimers
 }
 
 /// <summary>A loop as its group starts, fills and ends it, whatever kernel it runs on.</summary>
-internal interface IGroupLoop : ILoopHost, IMeasuredLoop
+internal interface IGroupLoop : ILoopHost, IMeasuredLoop, IRunnableLoop
 {
-    /// <summary>Makes the calling thread the one that runs turns.</summary>
-    void TakeRole();
+    new int Index { get; }
 
-    /// <summary>Runs turns until the loop is stopped and its last connection is gone.</summary>
-    void Run();
+    new LoopCounters Counters { get; }
+
+    /// <summary>Takes the time from the end of each wait to the next one, while somebody listens.</summary>
+    Histogram<double>? Lag { get; set; }
+
+    /// <summary>Completes when the loop has ended.</summary>
+    Task Ended { get; }
+
+    /// <summary>Makes the calling thread the loop.</summary>
+    void TakeRole();
 
     /// <summary>Releases what the loop holds of the system. Role thread only, once.</summary>
     void End();

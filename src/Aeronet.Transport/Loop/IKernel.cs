@@ -26,9 +26,6 @@ internal interface IKernel
 
     SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
-    /// <summary>Blocks until the socket is ready (1) or the time is over (0).</summary>
-    SysResult WaitReady(int fd, bool toSend, int timeoutMs);
-
     SysResult Shutdown(int fd, ShutdownSide side);
 
     /// <summary>Breaks a TCP connection with RST, keeping the descriptor.</summary>

@@ -25,8 +25,6 @@ internal readonly struct LinuxKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => SocketIo.Send(fd, segments);
 
-    public SysResult WaitReady(int fd, bool toSend, int timeoutMs) => Sockets.WaitReady(fd, toSend, timeoutMs);
-
     public SysResult Shutdown(int fd, ShutdownSide side) => Sockets.Shutdown(fd, side);
 
     public SysResult Disconnect(int fd) => Sockets.Disconnect(fd);

@@ -3,6 +3,24 @@ using System.Threading;
 
 namespace Aeronet.Transport.Loop;
 
+/// <summary>Why a loop went on with another thread.</summary>
+internal enum HandOffCause
+{
+    /// <summary>Its thread waited in the kernel inside application code.</summary>
+    Blocking,
+
+    /// <summary>Its thread computed inside application code.</summary>
+    Computing,
+
+    /// <summary>The application was about to read or write synchronously, and the socket was not ready.</summary>
+    SynchronousIo,
+
+    /// <summary>The endpoint is known to be slow, or asks for it.</summary>
+    Endpoint,
+
+    Count,
+}
+
 /// <summary>Counters of one loop. The plain ones are written by the loop's thread alone and read by any: 64-bit stores are whole on 64-bit systems.</summary>
 internal sealed class LoopCounters
 {
@@ -18,8 +36,11 @@ internal sealed class LoopCounters
     internal long BytesWrittenImmediate;
     internal long Connections; // open now
 
+    internal long ApplicationNs; // written by the monitor alone, from samples
+
     // Written by any thread, interlocked.
     private long _foreignBytesRead;
+    private long _foreignHandlerFailures;
     private long _foreignBytesWrittenImmediate;
     private long _writesDeferred;
     private long _modFailures;
@@ -29,6 +50,13 @@ internal sealed class LoopCounters
     private long _bytesLeft;
     private long _flushCycles;
     private long _outboundMaxBytes;
+    private readonly long[] _handOffs = new long[(int)HandOffCause.Count];
+
+    internal void AddHandOff(HandOffCause cause) => Interlocked.Increment(ref _handOffs[(int)cause]);
+
+    internal long HandOffs(HandOffCause cause) => Volatile.Read(ref _handOffs[(int)cause]);
+
+    internal void AddForeignHandlerFailure() => Interlocked.Increment(ref _foreignHandlerFailures);
 
     internal void AddForeignBytesRead(int bytes) => Interlocked.Add(ref _foreignBytesRead, bytes);
 
@@ -71,7 +99,7 @@ internal sealed class LoopCounters
         ConnectionsRefused = Volatile.Read(ref ConnectionsRefused),
         ConnectionsRefusedByAddress = Volatile.Read(ref ConnectionsRefusedByAddress),
         AcceptErrors = Volatile.Read(ref AcceptErrors),
-        HandlerFailures = Volatile.Read(ref HandlerFailures),
+        HandlerFailures = Volatile.Read(ref HandlerFailures) + Volatile.Read(ref _foreignHandlerFailures),
         BytesRead = Volatile.Read(ref BytesRead) + Volatile.Read(ref _foreignBytesRead),
         BytesWrittenImmediate = Volatile.Read(ref BytesWrittenImmediate) + Volatile.Read(ref _foreignBytesWrittenImmediate),
         BytesWrittenFlush = Volatile.Read(ref _bytesWrittenFlush),

@@ -53,8 +53,6 @@ internal readonly struct PortableKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => throw NoDescriptors();
 
-    public SysResult WaitReady(int fd, bool toSend, int timeoutMs) => throw NoDescriptors();
-
     public SysResult Shutdown(int fd, ShutdownSide side) => throw NoDescriptors();
 
     public SysResult Disconnect(int fd) => throw NoDescriptors();

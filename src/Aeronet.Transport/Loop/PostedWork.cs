@@ -60,7 +60,7 @@ internal sealed class PostedWork<TKernel>
     public bool TryBeginSleep()
     {
         Interlocked.Exchange(ref _isAsleep, 1);
-        if (Volatile.Read(ref _fillingCount) == 0)
+        if (!HasWork) // also what is left of a round in which another thread has lost the loop
         {
             return true;
         }
@@ -73,24 +73,29 @@ internal sealed class PostedWork<TKernel>
 
     public bool HasWork => _runningNext < _runningCount || Volatile.Read(ref _fillingCount) != 0;
 
-    /// <summary>Runs what is queued, not what that queues in turn. Loop thread only.</summary>
-    /// <remarks>The position is kept here: another thread that takes over the loop goes on with the next one.</remarks>
-    public void Run()
+    /// <summary>Runs the next of what was queued when this round began, not what that queues in turn. False: the round is over. Loop thread only.</summary>
+    /// <remarks>The position is kept here: another thread that becomes the loop goes on with the next one.</remarks>
+    public bool TryRunNext()
     {
         if (_runningNext == _runningCount)
         {
-            if (Volatile.Read(ref _fillingCount) == 0)
-            {
-                return;
-            }
-            Swap();
+            _runningNext = 0;
+            _runningCount = 0;
+            return false;
         }
-        while (_runningNext < _runningCount)
+        IPosted? work = _running[_runningNext];
+        _running[_runningNext++] = null;
+        Debug.Assert(work is not null);
+        work.RunPosted();
+        return true;
+    }
+
+    /// <summary>Begins a round with what is queued now, unless the last one is not over. Loop thread only.</summary>
+    public void BeginRound()
+    {
+        if (_runningNext == _runningCount && Volatile.Read(ref _fillingCount) != 0)
         {
-            IPosted? work = _running[_runningNext];
-            _running[_runningNext++] = null;
-            Debug.Assert(work is not null);
-            work.RunPosted();
+            Swap();
         }
     }
 

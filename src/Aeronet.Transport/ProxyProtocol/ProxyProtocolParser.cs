@@ -8,6 +8,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Numerics;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Aeronet.Transport.ProxyProtocol;
 
@@ -235,12 +236,23 @@ internal static class ProxyProtocolParser
         return true;
     }
 
-    // A path up to its NUL; an abstract or unnamed socket has no name that could be written here.
+    // A path up to its NUL; an abstract or unnamed socket, and bytes that are no text, have no name that could be written here.
     private static UnixDomainSocketEndPoint? UnixEndPoint(ReadOnlySpan<byte> path)
     {
         int end = path.IndexOf((byte)0);
         ReadOnlySpan<byte> name = end < 0 ? path : path[..end];
-        return name.IsEmpty || name.Length > 107 ? null : new UnixDomainSocketEndPoint(Encoding.UTF8.GetString(name));
+        if (name.IsEmpty || !Utf8.IsValid(name))
+        {
+            return null;
+        }
+        try
+        {
+            return new UnixDomainSocketEndPoint(Encoding.UTF8.GetString(name));
+        }
+        catch (Exception exception) when (exception is ArgumentException or PlatformNotSupportedException)
+        {
+            return null; // longer than the system's own paths may be, or a system without such sockets
+        }
     }
 
     private static bool TryReadFields(ReadOnlySpan<byte> header, ReadOnlySpan<byte> rest, out List<ProxyProtocolField> fields)

@@ -116,6 +116,7 @@ internal sealed class ScriptedConnection : TransportConnection
         {
             _wantsWritable = false;
             _handler!.OnWritable();
+            _loop.RunScheduled();
             RunRequeued();
         }
     }
@@ -124,6 +125,7 @@ internal sealed class ScriptedConnection : TransportConnection
     {
         IsAborted = true;
         _handler!.OnReset();
+        _loop.RunScheduled();
     }
 
     /// <summary>Moves the clock; the deadline fires when it is due.</summary>
@@ -134,17 +136,23 @@ internal sealed class ScriptedConnection : TransportConnection
         {
             _deadlineMs = long.MaxValue;
             _handler!.OnDeadline(_loop.ClockMs);
+            _loop.RunScheduled();
         }
     }
 
     /// <summary>A deadline that has come, and was replaced by another thread after the loop had taken it.</summary>
-    public void FireReplacedDeadline() => _handler!.OnDeadline(_loop.ClockMs);
+    public void FireReplacedDeadline()
+    {
+        _handler!.OnDeadline(_loop.ClockMs);
+        _loop.RunScheduled();
+    }
 
     internal void DeliverPosted()
     {
         if (!IsClosed)
         {
             _handler!.OnPosted();
+            _loop.RunScheduled();
             RunRequeued();
         }
     }
@@ -154,6 +162,7 @@ internal sealed class ScriptedConnection : TransportConnection
         if (!IsClosed)
         {
             _handler!.OnReadable(PeerHasClosed);
+            _loop.RunScheduled();
             RunRequeued();
         }
     }
@@ -164,6 +173,7 @@ internal sealed class ScriptedConnection : TransportConnection
         {
             _requeued = false;
             _handler!.OnReadable(false);
+            _loop.RunScheduled();
         }
     }
 
@@ -243,27 +253,6 @@ internal sealed class ScriptedConnection : TransportConnection
         }
 
         return Send(all.ToArray());
-    }
-
-    /// <summary>What the peer does while the server's thread is blocked in <see cref="WaitUntilReady"/>; called once per wait.</summary>
-    public Action? WhileBlocked { get; set; }
-
-    public override bool WaitUntilReady(bool toSend, int timeoutMs)
-    {
-        WhileBlocked?.Invoke();
-        lock (_incoming)
-        {
-            return toSend ? SendRoom > 0 : _incoming.Count > 0 || PeerHasClosed || IsAborted;
-        }
-    }
-
-    /// <summary>Bytes arrive while the loop cannot look: no announcement.</summary>
-    public void ArriveUnannounced(string bytes)
-    {
-        lock (_incoming)
-        {
-            _incoming.Enqueue(Encoding.Latin1.GetBytes(bytes));
-        }
     }
 
     public override void NotifyWhenWritable() => _wantsWritable = true;

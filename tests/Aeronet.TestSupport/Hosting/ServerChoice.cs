@@ -1,3 +1,4 @@
+using System;
 using Aeronet.Server;
 using Aeronet.Transport;
 using Microsoft.AspNetCore.Hosting;
@@ -17,14 +18,17 @@ public static class ServerChoice
                 break;
             case ServerKind.Kestrel:
                 break;
-            case ServerKind.Aeronet:
+            case ServerKind.AeronetThreadPool:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 break;
             case ServerKind.AeronetSockets:
                 web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
                 break;
+            case ServerKind.AeronetHandOff:
+                web.UseAeronet(options => options.HandOffProbe = static () => Random.Shared.Next(2) == 0);
+                break;
             default:
-                web.UseAeronet(options => options.ApplicationMode = ApplicationMode.Inline);
+                web.UseAeronet();
                 break;
         }
     }

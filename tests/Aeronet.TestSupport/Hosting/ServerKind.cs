@@ -6,12 +6,15 @@ public enum ServerKind
     /// <summary>Kestrel with its default transport.</summary>
     Kestrel,
 
-    /// <summary>Aeronet, application code on the thread pool.</summary>
+    /// <summary>Aeronet as it comes: application code on the loop's thread.</summary>
     Aeronet,
 
-    /// <summary>Aeronet, application code on the loop thread.</summary>
-    AeronetInline,
+    /// <summary>Aeronet, application code on the thread pool.</summary>
+    AeronetThreadPool,
 
-    /// <summary>Aeronet on the portable backend, application code on the thread pool.</summary>
+    /// <summary>Aeronet, loops that go on with other threads at every second point where they can.</summary>
+    AeronetHandOff,
+
+    /// <summary>Aeronet on the portable backend.</summary>
     AeronetSockets,
 }

@@ -358,8 +358,6 @@ internal sealed class SimulatedKernel
             return SysResult.Ok(0);
         }
 
-        public SysResult WaitReady(int fd, bool toSend, int timeoutMs) => SysResult.Ok(1); // nothing blocks here: what is not there yet never comes by waiting
-
         public SysResult Disconnect(int fd)
         {
             if (!kernel.Begin(KernelCall.Disconnect, out SysResult failure))

@@ -247,10 +247,12 @@ public sealed class EventLoopTests
             {
                 isTaken = true;
                 // As if this call were stuck in the application: the role goes to another thread, which runs what is left of the turn.
+                loop.Loop.LeaveRole();
                 ForeignThread.Run(() =>
                 {
                     loop.Loop.TakeRole();
                     loop.Loop.RunTurn(mayWait: false);
+                    loop.Loop.LeaveRole();
                 });
                 Assert.False(loop.Loop.IsCurrent);
                 loop.Loop.TakeRole();

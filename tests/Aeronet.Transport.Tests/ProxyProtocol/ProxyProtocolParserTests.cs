@@ -101,6 +101,8 @@ public sealed class ProxyProtocolParserTests
         ProxyProtocolHeader unix = Read(Header(0x21, 0x31, paths));
         Assert.Equal(("/run/a", "/run/b"), (Assert.IsType<UnixDomainSocketEndPoint>(unix.Source).ToString(), unix.Destination!.ToString()));
         Assert.Null(Read(Header(0x21, 0x31, new byte[216])).Source); // unnamed
+        Array.Fill(paths, (byte)0xFF);
+        Assert.Null(Read(Header(0x21, 0x31, paths)).Source); // no text
     }
 
     [Theory]

@@ -1,0 +1,77 @@
+using System;
+using System.Threading;
+
+namespace Aeronet.Native.Libc;
+
+/// <summary>What a watching thread can know of another one: the processor time it has used, and whether it waits.</summary>
+internal static unsafe class ThreadClock
+{
+    private const int PerThread = 4; // linux/posix-timers.h: CPUCLOCK_PERTHREAD_MASK
+    private const int Scheduled = 2; // CPUCLOCK_SCHED: the scheduler's exact sum
+
+    [ThreadStatic]
+    private static int t_threadId;
+
+    /// <summary>The system's id of the calling thread; 0 where the system has none.</summary>
+    public static int CurrentThreadId
+    {
+        get
+        {
+            if (t_threadId == 0 && HostSystem.IsLinux)
+            {
+                t_threadId = LibC.gettid();
+            }
+            return t_threadId;
+        }
+    }
+
+    /// <summary>Nanoseconds of processor time that a thread of this process has used; -1 when there is no such thread, or elsewhere than on Linux. clock_getcpuclockid(3).</summary>
+    public static long ProcessorTimeNs(int threadId)
+    {
+        if (!HostSystem.IsLinux)
+        {
+            return -1;
+        }
+        LibC.TimeSpec time;
+        return LibC.clock_gettime((~threadId << 3) | PerThread | Scheduled, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : -1;
+    }
+
+    /// <summary>True when the thread waits in the kernel (proc(5), states S, D and the like), false when it runs or could. Some microseconds: not for every look.</summary>
+    public static bool IsWaiting(int threadId)
+    {
+        if (!HostSystem.IsLinux)
+        {
+            return false; // nobody knows
+        }
+        Span<byte> path = stackalloc byte[64];
+        if (!System.Text.Unicode.Utf8.TryWrite(path, $"/proc/self/task/{threadId}/stat\0", out _))
+        {
+            return false;
+        }
+        Span<byte> stat = stackalloc byte[128]; // id, name of up to 64 bytes in parentheses, state
+        fixed (byte* name = path, into = stat)
+        {
+            int fd = LibC.open(name, LibC.O_CLOEXEC);
+            if (fd < 0)
+            {
+                return false;
+            }
+            nint read = LibC.read(fd, into, (nuint)stat.Length);
+            _ = LibC.close(fd);
+            int afterName = read <= 0 ? -1 : stat[..(int)read].LastIndexOf((byte)')');
+            return afterName >= 0 && afterName + 2 < read && stat[afterName + 2] is not (byte)'R';
+        }
+    }
+
+    /// <summary>Sleeps without the runtime's rounding to milliseconds; a signal ends it early.</summary>
+    public static void Sleep(int microseconds)
+    {
+        if (!HostSystem.IsLinux)
+        {
+            Thread.Sleep(TimeSpan.FromMicroseconds(microseconds)); // with the rounding
+            return;
+        }
+        LibC.TimeSpec time = new() { Seconds = microseconds / 1_000_000, Nanoseconds = microseconds % 1_000_000 * 1000L };
+        _ = LibC.nanosleep(&time, null);
+    }
+}
