@@ -9,6 +9,16 @@ public sealed class AeronetServerLimits
     /// <summary>Requests served on one connection; the last one is answered with <c>Connection: close</c>. Default null: no limit. Range 1 to 2,147,483,647.</summary>
     public int? MaxRequestsPerConnection { get; set; }
 
+    /// <summary>Open connections of one remote IP address, over all endpoints; a further one is closed before anything else is done for it. Default null: no limit. Range 1 to 2,147,483,647.</summary>
+    /// <remarks>
+    /// Connections without an IP address (Unix domain sockets) are not counted. Behind a proxy every client has the proxy's address: there
+    /// <c>UseProxyProtocol</c> with <c>UseConnectionLimitPerAddress</c> counts the clients themselves. Refused connections are counted in <c>aeronet.connections.refused_by_address</c>.
+    /// </remarks>
+    public int? MaxConnectionsPerAddress { get; set; }
+
+    /// <summary>Leading bits of an IPv6 address that count as one address for <see cref="MaxConnectionsPerAddress"/>. Default 64, what one customer usually has; range 1 to 128.</summary>
+    public int IPv6AddressPrefixLength { get; set; } = 64;
+
     /// <summary>Most bytes of response content that are copied, behind the head or to what else waits to be sent. Default 8,192; range 0 to 1,048,576.</summary>
     /// <remarks>
     /// A single larger write is lent to the socket without a copy, and completes when the kernel has taken it. A response of unknown length that may

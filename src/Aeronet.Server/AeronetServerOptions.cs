@@ -137,10 +137,11 @@ public sealed class AeronetServerOptions
     /// <summary>What a client sees whose connection is above <c>KestrelServerOptions.Limits.MaxConcurrentConnections</c>. Default <see cref="RejectedConnectionResponse.None"/>.</summary>
     public RejectedConnectionResponse RejectedConnectionResponse { get; set; } = RejectedConnectionResponse.None;
 
-    /// <summary>For tests: asked wherever a loop may go on with another thread; true makes it.</summary>
-    internal Func<bool>? HandOffProbe { get; set; }
     /// <summary>Tunnels for the CONNECT method. Default: off, CONNECT reaches the application.</summary>
     public AeronetConnectTunnelOptions ConnectTunnels { get; } = new();
+
+    /// <summary>For tests: asked wherever a loop may go on with another thread; true makes it.</summary>
+    internal Func<bool>? HandOffProbe { get; set; }
 
     /// <summary>What the configuration section got wrong: reported by the validator together with all other faults.</summary>
     internal List<string> ConfigurationFaults { get; } = new();

@@ -77,6 +77,8 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
         reader.Nested(nameof(options.Limits), nested =>
         {
             nested.NullableInt(nameof(limits.MaxRequestsPerConnection), value => limits.MaxRequestsPerConnection = value);
+            nested.NullableInt(nameof(limits.MaxConnectionsPerAddress), value => limits.MaxConnectionsPerAddress = value);
+            nested.Int(nameof(limits.IPv6AddressPrefixLength), value => limits.IPv6AddressPrefixLength = value);
             nested.Int(nameof(limits.InlineBodyThreshold), value => limits.InlineBodyThreshold = value);
             nested.Time(nameof(limits.HalfCloseGracePeriod), value => limits.HalfCloseGracePeriod = value);
             nested.Time(nameof(limits.LingerTimeout), value => limits.LingerTimeout = value);

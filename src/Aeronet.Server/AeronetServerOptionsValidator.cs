@@ -31,6 +31,11 @@ internal sealed class AeronetServerOptionsValidator : IValidateOptions<AeronetSe
         {
             faults.Add(Fault("Limits.MaxRequestsPerConnection", limits.MaxRequestsPerConnection.Value, "null (no limit) or 1 to 2147483647"));
         }
+        if (limits.MaxConnectionsPerAddress is < 1)
+        {
+            faults.Add(Fault("Limits.MaxConnectionsPerAddress", limits.MaxConnectionsPerAddress.Value, "null (no limit) or 1 to 2147483647"));
+        }
+        CheckRange("Limits.IPv6AddressPrefixLength", limits.IPv6AddressPrefixLength, 1, 128);
         CheckRange("Limits.InlineBodyThreshold", limits.InlineBodyThreshold, 0, 1024 * 1024);
         CheckRange("Limits.LingerBytes", limits.LingerBytes, 0, 1024 * 1024 * 1024);
         if (limits.HalfCloseGracePeriod < TimeSpan.Zero && limits.HalfCloseGracePeriod != Timeout.InfiniteTimeSpan)

@@ -10,6 +10,7 @@ using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport;
+using Aeronet.Transport.Listen;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Aeronet.Server;
@@ -68,6 +69,7 @@ internal sealed class ServerSettings
 
         MaxRequestsPerConnection = aeronet.EnableKeepAlive ? aeronet.Limits.MaxRequestsPerConnection ?? int.MaxValue : 1;
         InlineBodyThreshold = aeronet.Limits.InlineBodyThreshold;
+        ConnectionsPerAddress = aeronet.Limits.MaxConnectionsPerAddress is { } perAddress ? new AddressLimit(perAddress, aeronet.Limits.IPv6AddressPrefixLength) : null;
         HalfCloseGraceMs = ToMilliseconds(aeronet.Limits.HalfCloseGracePeriod);
         LingerTimeoutMs = ToMilliseconds(aeronet.Limits.LingerTimeout);
         LingerBytes = aeronet.Limits.LingerBytes;
@@ -140,6 +142,9 @@ internal sealed class ServerSettings
 
     /// <summary>Counts upgraded connections of the whole server; null: no limit.</summary>
     public ConcurrencyLimit? UpgradedConnections { get; }
+
+    /// <summary>Counts the connections of each remote address, of all endpoints; null: no limit.</summary>
+    public AddressLimit? ConnectionsPerAddress { get; }
 
     public bool AllowSynchronousIO { get; }
 

@@ -20,7 +20,7 @@ public enum TransportBackend
 public sealed class AeronetTransportOptions
 {
     /// <summary>What carries the bytes of accepted connections. Default <see cref="TransportBackend.Auto"/>.</summary>
-    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
+    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>, <see cref="UnixSocketMode"/>, <see cref="RemoveStaleUnixSocket"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
     public TransportBackend Backend { get; set; } = TransportBackend.Auto;
 
     /// <summary>Number of event loops, each one thread. Default: <see cref="System.Environment.ProcessorCount"/>; range 1 to 1,024.</summary>

@@ -1,4 +1,5 @@
 using System;
+using System.Threading;
 
 namespace Aeronet.Native.Libc;
 
@@ -16,7 +17,7 @@ internal static unsafe class ThreadClock
     {
         get
         {
-            if (t_threadId == 0 && OperatingSystem.IsLinux())
+            if (t_threadId == 0 && HostSystem.IsLinux)
             {
                 t_threadId = LibC.gettid();
             }
@@ -24,9 +25,13 @@ internal static unsafe class ThreadClock
         }
     }
 
-    /// <summary>Nanoseconds of processor time that a thread of this process has used; -1 when there is no such thread. clock_getcpuclockid(3).</summary>
+    /// <summary>Nanoseconds of processor time that a thread of this process has used; -1 when there is no such thread, or elsewhere than on Linux. clock_getcpuclockid(3).</summary>
     public static long ProcessorTimeNs(int threadId)
     {
+        if (!HostSystem.IsLinux)
+        {
+            return -1;
+        }
         LibC.TimeSpec time;
         return LibC.clock_gettime((~threadId << 3) | PerThread | Scheduled, &time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : -1;
     }
@@ -34,6 +39,10 @@ internal static unsafe class ThreadClock
     /// <summary>True when the thread waits in the kernel (proc(5), states S, D and the like), false when it runs or could. Some microseconds: not for every look.</summary>
     public static bool IsWaiting(int threadId)
     {
+        if (!HostSystem.IsLinux)
+        {
+            return false; // nobody knows
+        }
         Span<byte> path = stackalloc byte[64];
         if (!System.Text.Unicode.Utf8.TryWrite(path, $"/proc/self/task/{threadId}/stat\0", out _))
         {
@@ -57,6 +66,11 @@ internal static unsafe class ThreadClock
     /// <summary>Sleeps without the runtime's rounding to milliseconds; a signal ends it early.</summary>
     public static void Sleep(int microseconds)
     {
+        if (!HostSystem.IsLinux)
+        {
+            Thread.Sleep(TimeSpan.FromMicroseconds(microseconds)); // with the rounding
+            return;
+        }
         LibC.TimeSpec time = new() { Seconds = microseconds / 1_000_000, Nanoseconds = microseconds % 1_000_000 * 1000L };
         _ = LibC.nanosleep(&time, null);
     }

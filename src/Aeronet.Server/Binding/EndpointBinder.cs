@@ -34,6 +34,7 @@ internal sealed class EndpointBinder
     private readonly ServerTls _tls;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
+    private readonly AddressLimit? _addressLimit;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
@@ -45,6 +46,7 @@ internal sealed class EndpointBinder
         _tls = tls;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
+        _addressLimit = settings.ConnectionsPerAddress;
         _log = settings.Log.General;
     }
 
@@ -204,11 +206,11 @@ internal sealed class EndpointBinder
         {
             if (foreign is not { } transport)
             {
-                return _group.Bind(endPoint, acceptor);
+                return _group.Bind(endPoint, acceptor, _addressLimit);
             }
             ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync, _tls.Observer); // application code: it may throw, so before anything is bound
             IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
-            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose));
+            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose), _addressLimit);
         }
         catch (AddressInUseException inUse)
         {

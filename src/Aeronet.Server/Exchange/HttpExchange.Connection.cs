@@ -296,13 +296,13 @@ internal abstract partial class HttpExchange :
 
         _upgraded = true;
         IsRetired = true;
+        _keepAlive = false;
         Session.OnUpgraded();
         StatusCode = StatusCodes.Status200OK;
         ReasonPhrase = "Connection Established";
         await StartAsync().ConfigureAwait(false);
         RequestBody.Upgrade();
         Output.CommitAndSend();
-        _keepAlive = false; // after the head: "Connection: close" would be said of the tunnel
         LetGoOfHead();
         return new UpgradeStream(this);
     }

@@ -158,7 +158,8 @@ internal abstract partial class HttpExchange :
     /// <summary>The server's own reader, when the application has asked for one: it may hold bytes that were received but not consumed.</summary>
     public PipeReader? OwnRequestReader => _ownRequestReader;
 
-    bool IHttpRequestBodyDetectionFeature.CanHaveBody => RequestBody.CanHaveBody || IsUpgradableRequest;
+    // False for an upgradable request: proxies (YARP) would send it on with an empty chunked body, which is no upgrade any more.
+    bool IHttpRequestBodyDetectionFeature.CanHaveBody => RequestBody.CanHaveBody;
 
     bool IHttpRequestTrailersFeature.Available => RequestBody.TrailersAvailable;
 

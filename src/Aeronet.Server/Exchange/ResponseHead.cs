@@ -136,7 +136,7 @@ internal static class ResponseHead
             at += Append(head[at..], "Transfer-Encoding: chunked\r\n"u8);
         }
 
-        if (!fields.HasConnection && framing != ResponseFraming.Raw | exchange.StatusCode != 101)
+        if (!fields.HasConnection && !exchange.IsUpgraded && framing != ResponseFraming.Raw | exchange.StatusCode != 101)
         {
             if (!exchange.KeepAlive)
             {

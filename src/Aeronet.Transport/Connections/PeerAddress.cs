@@ -5,6 +5,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Aeronet.Native.Libc;
+using Aeronet.Transport.Listen;
 
 namespace Aeronet.Transport.Connections;
 
@@ -76,6 +77,34 @@ internal readonly struct PeerAddress
         int ignoredBits = isIpv4 ? 32 - ipv4PrefixLength : 128 - ipv6PrefixLength;
         network = ignoredBits == 128 ? 0 : network >> ignoredBits << ignoredBits;
         return true;
+    }
+
+    /// <summary>The address as a number, IPv4 as <c>::ffff:a.b.c.d</c>. False when it is no IP address.</summary>
+    public bool TryGetNumber(out UInt128 number)
+    {
+        Span<byte> bytes = stackalloc byte[Ipv6Length];
+        if (_family == SockAddr.InterNetwork)
+        {
+            bytes[10] = 0xFF;
+            bytes[11] = 0xFF;
+            MemoryMarshal.Write(bytes[12..], (uint)_low);
+        }
+        else
+        {
+            MemoryMarshal.Write(bytes, _low);
+            MemoryMarshal.Write(bytes[sizeof(ulong)..], _high);
+        }
+        number = BinaryPrimitives.ReadUInt128BigEndian(bytes);
+        return _family != 0;
+    }
+
+    /// <summary>Gives back the place that the connection took in its endpoint's limit per address, if there is one.</summary>
+    public void ExitLimit(BoundEndpoint endpoint)
+    {
+        if (endpoint.AddressLimit is { } limit && TryGetNumber(out UInt128 number))
+        {
+            limit.Exit(limit.KeyOf(number));
+        }
     }
 
     /// <summary>Null when it is no IP address.</summary>

@@ -251,6 +251,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         finally
         {
             _features?.OnClosed();
+            _peer.ExitLimit(_endpoint);
             _loop.CountClosed(_endpoint);
         }
     }

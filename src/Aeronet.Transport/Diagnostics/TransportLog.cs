@@ -1,6 +1,7 @@
 using System;
 using System.Net;
 using Aeronet.Native.Libc;
+using Aeronet.Transport.ProxyProtocol;
 using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Diagnostics;
@@ -73,6 +74,12 @@ internal static partial class TransportLog
 
     [LoggerMessage(1033, LogLevel.Error, "Connection id \"{ConnectionId}\": a callback of the application failed.", EventName = "ApplicationCallbackFailed")]
     public static partial void ApplicationCallbackFailed(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(1038, LogLevel.Debug, "Connection id \"{ConnectionId}\": refused, {Address} has as many connections as it may have.", EventName = "RefusedByAddress")]
+    public static partial void RefusedByAddress(ILogger logger, string connectionId, IPAddress address);
+
+    [LoggerMessage(1039, LogLevel.Debug, "Connection id \"{ConnectionId}\": ended at its PROXY header: {Outcome}.", EventName = "ProxyHeaderRefused")]
+    public static partial void ProxyHeaderRefused(ILogger logger, string connectionId, ProxyProtocolOutcome outcome);
 
     [LoggerMessage(1034, LogLevel.Debug, "Connection id \"{ConnectionId}\": a transfer through its pipes failed.", EventName = "PipeFailed")]
     public static partial void PipeFailed(ILogger logger, string connectionId, Exception exception);

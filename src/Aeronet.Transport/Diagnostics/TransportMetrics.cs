@@ -35,6 +35,7 @@ internal sealed class TransportMetrics : IDisposable
         _meter = factory?.Create(MeterName);
         Counter("aeronet.connections.accepted", "{connection}", "Connections accepted.", static s => s.ConnectionsAccepted);
         Counter("aeronet.connections.refused", "{connection}", "Connections closed without a byte right after they were accepted.", static s => s.ConnectionsRefused);
+        Counter("aeronet.connections.refused_by_address", "{connection}", "Of these: because the remote address had too many open.", static s => s.ConnectionsRefusedByAddress);
         Counter("aeronet.accept.errors", "{error}", "Failed attempts to accept a connection.", static s => s.AcceptErrors);
         Counter("aeronet.events.processed", "{event}", "epoll events handled.", static s => s.EventsProcessed);
         Counter("aeronet.events.errors", "{event}", "epoll events that reported a failed connection.", static s => s.EventErrors);

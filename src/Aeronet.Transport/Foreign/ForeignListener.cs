@@ -110,6 +110,22 @@ internal sealed class ForeignListener
     // Never faults.
     private async Task RunAsync(ConnectionContext context)
     {
+        try
+        {
+            await ServeAndLeaveAsync(context).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            TransportLog.PipelineFailed(_logger, context.ConnectionId, exception); // the transport's own: its features, its disposal
+        }
+        finally
+        {
+            _running.Decrement();
+        }
+    }
+
+    private async Task ServeAndLeaveAsync(ConnectionContext context)
+    {
         ILoopHost loop = _loops[(uint)Interlocked.Increment(ref _nextLoop) % (uint)_loops.Length];
         PipeConnection connection = new(loop, _endpoint, context, _traits);
         try
@@ -125,12 +141,10 @@ internal sealed class ForeignListener
             }
             await context.DisposeAsync().ConfigureAwait(false);
         }
-        catch (Exception exception)
+        finally
         {
-            TransportLog.PipelineFailed(_logger, connection.ConnectionId, exception);
+            await connection.LeaveAsync().ConfigureAwait(false);
         }
-        await connection.LeaveAsync().ConfigureAwait(false);
-        _running.Decrement();
     }
 
     private async Task RunPipelineAsync(PipeConnection connection, ConnectionContext context)

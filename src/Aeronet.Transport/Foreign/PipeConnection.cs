@@ -60,6 +60,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     private IConnectionHandler? _handler; // Null until admitted.
     private State _state;
     private ulong _key;
+    private UInt128? _limitKey; // Non-null while it holds a place in the endpoint's limit per address.
     private long _admittedMs;
     private long _deadlineAtStartMs = long.MaxValue; // what the protocol asked for before Start
 
@@ -279,10 +280,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         else
         {
             Advance(buffer.End);
-            if (count < into.Length)
-            {
-                WatchForBytes();
-            }
+            WatchForBytes(); // also when the buffer was just filled: the end of the connection must be seen while the application runs
         }
         return IoResult.Transferred(count);
     }
@@ -294,7 +292,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         Volatile.Write(ref _reading, Reading.Idle);
     }
 
-    // After a short read the protocol waits for an edge: this is what brings it.
+    // The protocol waits for an edge: this is what brings it.
     private void WatchForBytes()
     {
         BeginRead();
@@ -597,9 +595,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     public override void Abort()
     {
         AbortContext("The connection was aborted by the server.");
-        lock (_gate)
-        {
-        }
         PostFlag(Posted.Reset); // as a socket's hang-up
     }
 
@@ -731,6 +726,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         if ((posted & Posted.Gone) != 0)
         {
             Debug.Assert(IsClosed);
+            if (_limitKey is { } key)
+            {
+                Endpoint.AddressLimit!.Exit(key);
+            }
             _host.Dismiss(this, _key);
             _gone.SetResult();
         }
@@ -754,7 +753,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         _admittedMs = Loop.NowMs;
         try
         {
-            _handler = Endpoint.Acceptor.Accept(this);
+            _handler = TryEnterLimit() ? Endpoint.Acceptor.Accept(this) : null;
             if (_handler is null)
             {
                 Loop.Counters.ConnectionsRefused++;
@@ -769,6 +768,22 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
             Close();
         }
         _admitted.SetResult(_handler is not null);
+    }
+
+    private bool TryEnterLimit()
+    {
+        if (Endpoint.AddressLimit is not { } limit || _context.RemoteEndPoint is not IPEndPoint { Address: var address })
+        {
+            return true;
+        }
+        UInt128 key = limit.KeyOf(address); // now: middleware may replace the endpoint
+        if (limit.TryEnter(key))
+        {
+            _limitKey = key;
+            return true;
+        }
+        Loop.Counters.ConnectionsRefusedByAddress++;
+        return false;
     }
 
     private void Deliver(int posted)

@@ -41,6 +41,9 @@ internal sealed class BoundEndpoint
 
     internal ConnectionGauge Connections { get; } = new();
 
+    /// <summary>How many connections a remote address may have; null: no limit. May be shared by endpoints.</summary>
+    internal AddressLimit? AddressLimit { get; init; }
+
     /// <summary>Our own listening sockets; null exactly when <see cref="Foreign"/> is set, except in tests.</summary>
     internal ListenSockets? Sockets { get; }
 

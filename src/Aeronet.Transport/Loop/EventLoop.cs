@@ -306,6 +306,11 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     /// <summary>Gives an accepted descriptor its connection and protocol. Never throws: one bad connection must not end the listener.</summary>
     internal void Adopt(int fd, BoundEndpoint endpoint, in SockAddr peer)
     {
+        if (!TryEnterLimit(endpoint, peer))
+        {
+            _ = _kernel.Close(fd);
+            return;
+        }
         SocketConnection<TKernel>? connection = null;
         try
         {
@@ -332,11 +337,25 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         if (connection is null)
         {
             _ = _kernel.Close(fd);
+            PeerAddress.From(peer).ExitLimit(endpoint);
         }
         else if (!connection.IsClosed)
         {
             connection.Close();
         }
+    }
+
+    // First of all: a peer with too many connections must not cost an object for each further one.
+    private bool TryEnterLimit(BoundEndpoint endpoint, in SockAddr peer)
+    {
+        if (endpoint.AddressLimit is null || !PeerAddress.From(peer).TryGetNumber(out UInt128 number) || endpoint.AddressLimit.TryEnter(endpoint.AddressLimit.KeyOf(number)))
+        {
+            return true;
+        }
+        Counters.ConnectionsAccepted++;
+        Counters.ConnectionsRefused++;
+        Counters.ConnectionsRefusedByAddress++;
+        return false;
     }
 
     internal void Forget(SocketConnection<TKernel> connection, ulong key)

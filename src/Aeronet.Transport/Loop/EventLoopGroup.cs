@@ -111,11 +111,11 @@ internal sealed class EventLoopGroup
     /// <exception cref="Microsoft.AspNetCore.Connections.AddressInUseException">Somebody listens there.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">Any other refusal of the system. Nothing stays bound.</exception>
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
-    public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor)
+    public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor, AddressLimit? addressLimit = null)
     {
         Debug.Assert(Backend == TransportBackend.Epoll);
         ListenSockets sockets = ListenSockets.Open(endPoint, Options, _loops.Length, _logger);
-        BoundEndpoint bound = new(sockets, acceptor);
+        BoundEndpoint bound = new(sockets, acceptor) { AddressLimit = addressLimit };
         lock (_lock)
         {
             if (_isStopping)
@@ -144,7 +144,7 @@ internal sealed class EventLoopGroup
     public bool TryAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) =>
         _loops[(uint)Interlocked.Increment(ref _adopted) % (uint)_loops.Length].PostAdopt(fd, endpoint, peer);
     /// <summary>Serves the connections of somebody else's listener, each on one of the loops. Connections may be accepted before it returns.</summary>
-    public BoundEndpoint BindForeign(IConnectionListener listener, IConnectionAcceptor acceptor, ConnectionDelegate pipeline, ForeignTraits traits)
+    public BoundEndpoint BindForeign(IConnectionListener listener, IConnectionAcceptor acceptor, ConnectionDelegate pipeline, ForeignTraits traits, AddressLimit? addressLimit = null)
     {
         BoundEndpoint bound;
         lock (_lock)
@@ -153,7 +153,7 @@ internal sealed class EventLoopGroup
             {
                 throw new InvalidOperationException("The loops are stopping.");
             }
-            bound = new BoundEndpoint(listener.EndPoint, acceptor);
+            bound = new BoundEndpoint(listener.EndPoint, acceptor) { AddressLimit = addressLimit };
             bound.Foreign = new ForeignListener(listener, bound, pipeline, traits, _loops, _logger);
             _endpoints.Add(bound);
         }

@@ -4,7 +4,7 @@ using Aeronet.Native.Libc;
 
 namespace Aeronet.Transport.Loop;
 
-/// <summary>Which kind of loop this system can run: the one place that asks what the operating system is.</summary>
+/// <summary>Which kind of loop this system can run.</summary>
 internal static class LoopBackend
 {
     /// <summary>Turns <see cref="TransportBackend.Auto"/> into what this system offers.</summary>
@@ -19,7 +19,7 @@ internal static class LoopBackend
             return TransportBackend.Sockets;
         }
 
-        reason = OperatingSystem.IsLinux() ? RefusalOf(Epoll.Create()) : "the operating system is not Linux";
+        reason = HostSystem.IsLinux ? RefusalOf(Epoll.Create()) : "the operating system is not Linux";
         if (reason is null)
         {
             return TransportBackend.Epoll;

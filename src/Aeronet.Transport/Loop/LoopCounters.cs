@@ -29,6 +29,7 @@ internal sealed class LoopCounters
     internal long StaleEvents;
     internal long ConnectionsAccepted;
     internal long ConnectionsRefused;
+    internal long ConnectionsRefusedByAddress;
     internal long AcceptErrors;
     internal long HandlerFailures;
     internal long BytesRead;
@@ -96,6 +97,7 @@ internal sealed class LoopCounters
         StaleEvents = Volatile.Read(ref StaleEvents),
         ConnectionsAccepted = Volatile.Read(ref ConnectionsAccepted),
         ConnectionsRefused = Volatile.Read(ref ConnectionsRefused),
+        ConnectionsRefusedByAddress = Volatile.Read(ref ConnectionsRefusedByAddress),
         AcceptErrors = Volatile.Read(ref AcceptErrors),
         HandlerFailures = Volatile.Read(ref HandlerFailures) + Volatile.Read(ref _foreignHandlerFailures),
         BytesRead = Volatile.Read(ref BytesRead) + Volatile.Read(ref _foreignBytesRead),
@@ -126,6 +128,8 @@ internal readonly record struct TransportStatistics
 
     /// <summary>Accepted and closed without a byte, because the acceptor said so.</summary>
     public long ConnectionsRefused { get; init; }
+
+    public long ConnectionsRefusedByAddress { get; init; }
 
     public long AcceptErrors { get; init; }
 
@@ -170,6 +174,7 @@ internal readonly record struct TransportStatistics
         StaleEvents = a.StaleEvents + b.StaleEvents,
         ConnectionsAccepted = a.ConnectionsAccepted + b.ConnectionsAccepted,
         ConnectionsRefused = a.ConnectionsRefused + b.ConnectionsRefused,
+        ConnectionsRefusedByAddress = a.ConnectionsRefusedByAddress + b.ConnectionsRefusedByAddress,
         AcceptErrors = a.AcceptErrors + b.AcceptErrors,
         HandlerFailures = a.HandlerFailures + b.HandlerFailures,
         BytesRead = a.BytesRead + b.BytesRead,

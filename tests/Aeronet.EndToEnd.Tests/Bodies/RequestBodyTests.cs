@@ -53,6 +53,7 @@ public sealed class RequestBodyTests(EchoHosts hosts) : IClassFixture<EchoHosts>
     [BothServers("POST", "Content-Length: 1\r\n", true)]
     [BothServers("GET", "Content-Length: 1\r\n", true)]
     [BothServers("POST", "Transfer-Encoding: chunked\r\n", true)]
+    [BothServers("GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n", false)]
     public async Task The_application_can_tell_whether_there_may_be_a_body(ServerKind server, string method, string fields, bool can)
     {
         AppHost host = await hosts.OnAsync(server);

@@ -182,17 +182,17 @@ public sealed class ConnectTunnelTests
         using Target target = new();
         await using AppHost host = await StartAsync(server, target.Authority, static tunnels => tunnels.MaxConcurrentTunnels = 1);
         (RawClient client, Socket peer) = await OpenAsync(host, target);
-        Assert.Equal(503, (await host.ExchangeAsync($"CONNECT {target.Authority} HTTP/1.1\r\nHost: a\r\n\r\n")).Status);
+        Assert.Equal(503, (await host.ExchangeAsync($"CONNECT {target.Authority} HTTP/1.1\r\nHost: {target.Authority}\r\n\r\n")).Status);
         peer.Dispose();
         client.ShutdownSend();
         await client.ExpectCloseAsync();
         await client.DisposeAsync();
-        await host.Logs.WaitForAsync(static entry => entry.Id == 3014);
+        await host.Logs.WaitForAsync(static entry => entry.Id == 3022);
         RawResponse again;
         do
         {
             await using RawClient next = await host.ConnectAsync();
-            await next.SendAsync($"CONNECT {target.Authority} HTTP/1.1\r\nHost: a\r\n\r\n");
+            await next.SendAsync($"CONNECT {target.Authority} HTTP/1.1\r\nHost: {target.Authority}\r\n\r\n");
             again = await ReadHeadAsync(next);
         }
         while (again.Status == 503); // the place is given back right behind the log entry
@@ -207,11 +207,11 @@ public sealed class ConnectTunnelTests
         using var meters = new MeterCapture(host.Services.GetRequiredService<IMeterFactory>(), "aeronet.tunnels.active", "aeronet.tunnels.requests", "aeronet.tunnels.ended");
         (RawClient client, Socket peer) = await OpenAsync(host, target);
         Assert.Equal(1, meters.Of("aeronet.tunnels.active").Sum(static measurement => measurement.Value));
-        Assert.Equal(403, (await host.ExchangeAsync("CONNECT no.example:1 HTTP/1.1\r\nHost: a\r\n\r\n")).Status);
+        Assert.Equal(403, (await host.ExchangeAsync("CONNECT no.example:1 HTTP/1.1\r\nHost: no.example:1\r\n\r\n")).Status);
         peer.Shutdown(SocketShutdown.Both);
         client.ShutdownSend();
         await client.ExpectCloseAsync();
-        await host.Logs.WaitForAsync(static entry => entry.Id == 3014 && entry.Message.Contains("Completed", StringComparison.Ordinal));
+        await host.Logs.WaitForAsync(static entry => entry.Id == 3022 && entry.Message.Contains("Completed", StringComparison.Ordinal));
         peer.Dispose();
         await client.DisposeAsync();
         Assert.Equal(0, meters.Of("aeronet.tunnels.active").Sum(static measurement => measurement.Value));

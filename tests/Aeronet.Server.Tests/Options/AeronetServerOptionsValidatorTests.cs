@@ -16,6 +16,8 @@ public sealed class AeronetServerOptionsValidatorTests
     public static TheoryData<string, Action<AeronetServerOptions>> Faults => new()
     {
         { "Limits.MaxRequestsPerConnection is 0", static options => options.Limits.MaxRequestsPerConnection = 0 },
+        { "Limits.MaxConnectionsPerAddress is 0", static options => options.Limits.MaxConnectionsPerAddress = 0 },
+        { "Limits.IPv6AddressPrefixLength is 129", static options => options.Limits.IPv6AddressPrefixLength = 129 },
         { "Limits.InlineBodyThreshold is -1", static options => options.Limits.InlineBodyThreshold = -1 },
         { "Limits.InlineBodyThreshold is 1048577", static options => options.Limits.InlineBodyThreshold = 1024 * 1024 + 1 },
         { "Limits.HalfCloseGracePeriod is -00:00:05", static options => options.Limits.HalfCloseGracePeriod = TimeSpan.FromSeconds(-5) },

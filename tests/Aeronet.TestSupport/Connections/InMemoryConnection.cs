@@ -45,6 +45,14 @@ internal sealed class InMemoryConnection : DefaultConnectionContext
         _closed.Cancel();
     }
 
+    /// <summary>The peer closes its end: what it has sent arrives, what it is sent does not.</summary>
+    public void CloseByPeer()
+    {
+        _toServer.Writer.Complete();
+        _toPeer.Reader.Complete();
+        _closed.Cancel();
+    }
+
     public override void Abort(ConnectionAbortedException abortReason)
     {
         AbortReason ??= abortReason;

@@ -13,25 +13,28 @@ namespace Aeronet.TestSupport.Wire;
 /// <remarks>Every wait ends in failure after <see cref="Guard.Time"/>; no result depends on how fast something was.</remarks>
 public sealed class RawClient : IAsyncDisposable
 {
-    private readonly Socket _socket;
-    private readonly NetworkStream _stream;
+    private readonly Socket? _socket; // null when the connection is none of sockets
+    private readonly Stream _stream;
     private readonly ResponseReader _reader;
 
-    private RawClient(Socket socket)
+    private RawClient(Stream stream, Socket? socket)
     {
         _socket = socket;
-        _stream = new NetworkStream(socket, ownsSocket: false);
+        _stream = stream;
         _reader = new ResponseReader(_stream);
     }
 
     /// <summary>The address the server sees.</summary>
-    public EndPoint LocalEndPoint => _socket.LocalEndPoint!;
+    public EndPoint LocalEndPoint => Socket.LocalEndPoint!;
 
     /// <summary>The socket, for options a test wants to set.</summary>
-    public Socket Socket => _socket;
+    public Socket Socket => _socket ?? throw new InvalidOperationException("This connection has no socket.");
+
+    /// <summary>A client on a connection that is there already.</summary>
+    public static RawClient Over(Stream stream) => new(stream, socket: null);
 
     /// <summary>Connects by TCP or, for a Unix endpoint, by path.</summary>
-    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null)
+    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         var socket = new Socket(address.AddressFamily, SocketType.Stream, address is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -47,8 +50,13 @@ public sealed class RawClient : IAsyncDisposable
 
         try
         {
+            if (from is not null)
+            {
+                socket.Bind(from);
+            }
+
             await socket.ConnectAsync(address).WaitAsync(Guard.Time).ConfigureAwait(false);
-            return new RawClient(socket);
+            return new RawClient(new NetworkStream(socket, ownsSocket: false), socket);
         }
         catch
         {
@@ -158,20 +166,20 @@ public sealed class RawClient : IAsyncDisposable
     }
 
     /// <summary>Ends the sending direction (FIN); reading goes on.</summary>
-    public void ShutdownSend() => _socket.Shutdown(SocketShutdown.Send);
+    public void ShutdownSend() => Socket.Shutdown(SocketShutdown.Send);
 
     /// <summary>Ends the connection with RST.</summary>
     public void Reset()
     {
-        _socket.LingerState = new LingerOption(enable: true, seconds: 0);
-        _socket.Dispose();
+        Socket.LingerState = new LingerOption(enable: true, seconds: 0);
+        Socket.Dispose();
     }
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
         await _stream.DisposeAsync().ConfigureAwait(false);
-        _socket.Dispose();
+        _socket?.Dispose();
     }
 
     private static async Task<T> Explain<T>(Task<T> read, string what)

@@ -1,0 +1,162 @@
+using System;
+using System.Buffers;
+using System.Collections.Generic;
+using System.Diagnostics.Metrics;
+using System.IO.Pipelines;
+using System.Net;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Transport.Diagnostics;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Aeronet.Transport.ProxyProtocol;
+
+/// <summary>Connection middleware: takes the PROXY header off the front of a connection and tells everything behind who the client is.</summary>
+internal sealed class ProxyProtocolMiddleware
+{
+    private readonly ConnectionDelegate _next;
+    private readonly ProxyProtocolOptions _options;
+    private readonly ILogger _logger;
+    private readonly Counter<long>? _connections; // null without a meter factory
+
+    public ProxyProtocolMiddleware(ConnectionDelegate next, ProxyProtocolOptions options, IServiceProvider? services)
+    {
+        _next = next;
+        _options = options;
+        _logger = services?.GetService<ILoggerFactory>()?.CreateLogger(TransportLog.Category) ?? NullLogger.Instance;
+        _connections = services?.GetService<IMeterFactory>()?.Create(TransportMetrics.MeterName)
+            .CreateCounter<long>("aeronet.proxy_protocol.connections", "{connection}", "Connections that passed UseProxyProtocol, by what became of their header.");
+    }
+
+    public async Task OnConnectionAsync(ConnectionContext context)
+    {
+        ProxyProtocolOutcome outcome;
+        if (!_options.IsTrusted(context.RemoteEndPoint))
+        {
+            outcome = ProxyProtocolOutcome.Untrusted;
+        }
+        else
+        {
+            outcome = await ReadHeaderAsync(context).ConfigureAwait(false);
+        }
+        _connections?.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
+        if (outcome is ProxyProtocolOutcome.Read || (!_options.IsRequired && outcome is ProxyProtocolOutcome.Untrusted or ProxyProtocolOutcome.Absent))
+        {
+            await _next(context).ConfigureAwait(false);
+            return;
+        }
+        TransportLog.ProxyHeaderRefused(_logger, context.ConnectionId, outcome);
+        if (outcome != ProxyProtocolOutcome.Closed)
+        {
+            context.Abort(new ConnectionAbortedException($"PROXY protocol: {outcome}.")); // nothing can be answered: the bytes behind are of an unknown protocol
+        }
+    }
+
+    private async Task<ProxyProtocolOutcome> ReadHeaderAsync(ConnectionContext context)
+    {
+        using var patience = new CancellationTokenSource(_options.Timeout);
+        PipeReader input = context.Transport.Input;
+        try
+        {
+            while (true)
+            {
+                ReadResult read = await input.ReadAsync(patience.Token).ConfigureAwait(false);
+                ReadOnlySequence<byte> buffer = read.Buffer;
+                ProxyProtocolStatus status = Parse(buffer, out ProxyProtocolHeader? header, out int consumed);
+                if (header is not null)
+                {
+                    input.AdvanceTo(buffer.GetPosition(consumed));
+                    Apply(context, header);
+                    return ProxyProtocolOutcome.Read;
+                }
+                if (status == ProxyProtocolStatus.NeedMore && !read.IsCompleted)
+                {
+                    input.AdvanceTo(buffer.Start, buffer.End);
+                    continue;
+                }
+                input.AdvanceTo(buffer.Start); // not ours: whoever comes behind sees it all
+                return status switch
+                {
+                    ProxyProtocolStatus.Absent => ProxyProtocolOutcome.Absent,
+                    ProxyProtocolStatus.TooLarge => ProxyProtocolOutcome.TooLarge,
+                    ProxyProtocolStatus.Malformed => ProxyProtocolOutcome.Malformed,
+                    _ => ProxyProtocolOutcome.Closed,
+                };
+            }
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        {
+            return ProxyProtocolOutcome.TimedOut;
+        }
+        catch (Exception exception) when (exception is System.IO.IOException or ConnectionAbortedException)
+        {
+            return ProxyProtocolOutcome.Closed; // reset by the peer, or the server stops
+        }
+    }
+
+    private ProxyProtocolStatus Parse(in ReadOnlySequence<byte> buffer, out ProxyProtocolHeader? header, out int consumed)
+    {
+        if (buffer.IsSingleSegment)
+        {
+            return ProxyProtocolParser.Parse(buffer.FirstSpan, _options.MaxHeaderSize, out header, out consumed);
+        }
+        ReadOnlySequence<byte> front = buffer.Slice(0, Math.Min(buffer.Length, _options.MaxHeaderSize));
+        return ProxyProtocolParser.Parse(front.ToArray(), _options.MaxHeaderSize, out header, out consumed);
+    }
+
+    private static void Apply(ConnectionContext context, ProxyProtocolHeader header)
+    {
+        context.Features.Set<IProxyProtocolFeature>(new Feature(header, context.RemoteEndPoint));
+        if (header.Source is null)
+        {
+            return;
+        }
+        context.RemoteEndPoint = header.Source;
+        context.LocalEndPoint = header.Destination ?? context.LocalEndPoint;
+        if (context.Features.Get<IConnectionEndPointFeature>() is { } feature)
+        {
+            feature.RemoteEndPoint = context.RemoteEndPoint;
+            feature.LocalEndPoint = context.LocalEndPoint;
+        }
+    }
+
+    private sealed class Feature(ProxyProtocolHeader header, EndPoint? proxy) : IProxyProtocolFeature
+    {
+        public int Version => header.Version;
+
+        public bool IsLocal => header.IsLocal;
+
+        public EndPoint? Source => header.Source;
+
+        public EndPoint? Destination => header.Destination;
+
+        public EndPoint? Proxy => proxy;
+
+        public IReadOnlyList<ProxyProtocolField> Fields => header.Fields;
+    }
+}
+
+/// <summary>What became of a connection's header: the values of the metric's tag.</summary>
+internal enum ProxyProtocolOutcome
+{
+    Read,
+
+    /// <summary>The peer is outside of the trusted networks.</summary>
+    Untrusted,
+
+    /// <summary>The connection begins with something else.</summary>
+    Absent,
+
+    Malformed,
+
+    TooLarge,
+
+    TimedOut,
+
+    /// <summary>The connection ended before the header did.</summary>
+    Closed,
+}
