@@ -19,7 +19,7 @@ internal sealed class Laboratory(LaboratoryOptions options, CorePlacement cores)
     {
         foreach (ServerSpec spec in Options.Servers)
         {
-            if (spec.IsBenchApp || scenario.IsForForeignServers)
+            if ((spec.IsBenchApp || scenario.IsForForeignServers) && (spec.IsKestrel || !scenario.IsForKestrelOnly))
             {
                 yield return spec with { TlsKey = scenario.TlsKey };
             }
@@ -31,7 +31,7 @@ internal sealed class Laboratory(LaboratoryOptions options, CorePlacement cores)
     {
         try
         {
-            return ServerProcess.Start(spec, Cores);
+            return ServerProcess.Start(spec with { Arguments = run.Scenario.ServerArguments }, Cores);
         }
         catch (Exception exception) when (exception is InvalidOperationException or Win32Exception)
         {

@@ -22,7 +22,7 @@ internal sealed class LaboratoryOptions
         Aeronet.AB: the same application on Kestrel and on Aeronet, in turn, and what each costs.
 
           --scenario NAME,NAME   only these (a trailing * matches the rest of the name); --list shows them
-          --servers NAME,NAME    of kestrel, aeronet, aeronet-threadpool; the first is what the others are compared with
+          --servers NAME,NAME    of kestrel, aeronet, aeronet-threadpool, kestrel-on-aeronet, kestrel-on-aeronet-threadpool; the first is what the others are compared with
           --extra NAME=COMMAND   another server, started by the shell, {port} replaced; may be repeated
           --rounds N             rounds per server and scenario (5)
           --duration SECONDS     of one round (4)
@@ -64,7 +64,7 @@ internal sealed class LaboratoryOptions
     {
         LaboratoryOptions options = new();
         string scenarios = "*";
-        List<ServerSpec> servers = [new("kestrel"), new("aeronet"), new("aeronet-threadpool")];
+        List<ServerSpec> servers = [new("kestrel"), new("aeronet"), new("aeronet-threadpool"), new("kestrel-on-aeronet")];
         List<ServerSpec> extras = [];
         int[] connections = [];
         for (int index = 0; index < arguments.Count; index++)

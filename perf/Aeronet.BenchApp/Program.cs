@@ -12,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-// The one application that every server of a comparison runs: Aeronet.BenchApp --server kestrel|aeronet|aeronet-threadpool [--urls URL]
+// The one application that every server of a comparison runs: Aeronet.BenchApp --server NAME [--urls URL] [--echo true], names in ServerChoice
 WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
 builder.Logging.ClearProviders(); // a console log would be the costliest part of every request
 
@@ -21,6 +21,11 @@ if (!ServerChoice.TryUse(builder.WebHost, server))
 {
     Console.Error.WriteLine($"--server {server}: use {string.Join(", ", ServerChoice.Names)}");
     return 2;
+}
+
+if (builder.Configuration["echo"] == "true")
+{
+    builder.WebHost.ConfigureKestrel(EchoConnections.Use);
 }
 
 if (builder.Configuration["https-key"] is { } key)

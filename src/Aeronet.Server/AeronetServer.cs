@@ -1,14 +1,17 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -34,17 +37,22 @@ internal sealed class AeronetServer : IServer
     /// <param name="loggerFactory">Takes the log.</param>
     /// <param name="meterFactory">Makes the meters; null uses meters outside of any container.</param>
     /// <param name="diagnosticSource">Takes the event of refused requests; may be null.</param>
+    /// <param name="transports">What is registered beside our own loops; may be null.</param>
+    /// <param name="socketOptions">Settings of the framework's sockets, where these are used; may be null.</param>
     public AeronetServer(
         IOptions<KestrelServerOptions> kestrelOptions,
         IOptions<AeronetServerOptions> options,
         ILoggerFactory loggerFactory,
         IMeterFactory? meterFactory = null,
-        DiagnosticSource? diagnosticSource = null)
+        DiagnosticSource? diagnosticSource = null,
+        IEnumerable<IConnectionListenerFactory>? transports = null,
+        IOptions<SocketTransportOptions>? socketOptions = null)
     {
         ArgumentNullException.ThrowIfNull(kestrelOptions);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
-        _services = new ServerServices(kestrelOptions, options, loggerFactory, meterFactory, diagnosticSource, new ServerLog(loggerFactory), new ServerMetrics(meterFactory), new TlsMetrics(meterFactory));
+        _services = new ServerServices(
+            kestrelOptions, options, loggerFactory, meterFactory, diagnosticSource, new ServerLog(loggerFactory), new ServerMetrics(meterFactory), new TlsMetrics(meterFactory), transports ?? [], socketOptions?.Value ?? new SocketTransportOptions());
         Features = new FeatureCollection();
         Features.Set<IServerAddressesFeature>(_addresses);
     }

@@ -1,6 +1,7 @@
 using System;
 using Aeronet.Server;
 using Aeronet.Server.Https;
+using Aeronet.Server.Tunnels;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -31,6 +32,7 @@ public static class AeronetServerExtensions
         ArgumentNullException.ThrowIfNull(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<AeronetServerOptions>, AeronetServerOptionsSetup>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<AeronetServerOptions>, AeronetServerOptionsValidator>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ConnectTunnels>());
         services.AddOptions<AeronetServerOptions>().ValidateOnStart();
         services.TryAddSingleton<TlsControl>();
         services.TryAddSingleton<IAeronetTls>(static provider => provider.GetRequiredService<TlsControl>());

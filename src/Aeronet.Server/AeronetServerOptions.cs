@@ -139,6 +139,8 @@ public sealed class AeronetServerOptions
 
     /// <summary>For tests: asked wherever a loop may go on with another thread; true makes it.</summary>
     internal Func<bool>? HandOffProbe { get; set; }
+    /// <summary>Tunnels for the CONNECT method. Default: off, CONNECT reaches the application.</summary>
+    public AeronetConnectTunnelOptions ConnectTunnels { get; } = new();
 
     /// <summary>What the configuration section got wrong: reported by the validator together with all other faults.</summary>
     internal List<string> ConfigurationFaults { get; } = new();

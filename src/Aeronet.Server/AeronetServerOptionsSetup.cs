@@ -5,7 +5,6 @@ using System.IO;
 using System.Linq;
 using Aeronet.Server.Binding;
 using Aeronet.Transport;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -20,13 +19,11 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
 
     private readonly IConfiguration? _configuration;
     private readonly SocketTransportOptions _sockets;
-    private readonly IEnumerable<IConnectionListenerFactory> _transports;
 
-    public AeronetServerOptionsSetup(IOptions<SocketTransportOptions> sockets, IEnumerable<IConnectionListenerFactory> transports, IConfiguration? configuration = null)
+    public AeronetServerOptionsSetup(IOptions<SocketTransportOptions> sockets, IConfiguration? configuration = null)
     {
         _configuration = configuration;
         _sockets = sockets.Value;
-        _transports = transports;
     }
 
     public void Configure(AeronetServerOptions options)
@@ -36,7 +33,6 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
         options.Transport.Backlog = _sockets.Backlog;
         options.Transport.MaxWriteBufferSize = _sockets.MaxWriteBufferSize;
         options.SettingsWithoutEffect.AddRange(UnusedSettings.FindSocketSettings(_sockets));
-        options.SettingsWithoutEffect.AddRange(UnusedSettings.FindTransports(_transports));
         KestrelSwitches.Read(options);
 
         if (_configuration is not null)
@@ -88,8 +84,26 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
             nested.Time(nameof(limits.BodyDrainTimeout), value => limits.BodyDrainTimeout = value);
         });
 
+        AeronetConnectTunnelOptions tunnels = options.ConnectTunnels;
+        reader.Nested(nameof(options.ConnectTunnels), nested =>
+        {
+            nested.Bool(nameof(tunnels.Enabled), value => tunnels.Enabled = value);
+            nested.Children(nameof(tunnels.Allow), children =>
+            {
+                tunnels.Allow.Clear();
+                foreach (IConfigurationSection child in children)
+                {
+                    tunnels.Allow.Add(child.Value ?? "");
+                }
+            });
+            nested.Time(nameof(tunnels.ConnectTimeout), value => tunnels.ConnectTimeout = value);
+            nested.Time(nameof(tunnels.IdleTimeout), value => tunnels.IdleTimeout = value);
+            nested.NullableInt(nameof(tunnels.MaxConcurrentTunnels), value => tunnels.MaxConcurrentTunnels = value);
+        });
+
         reader.Nested(nameof(options.Transport), nested =>
         {
+            nested.Enum<TransportBackend>(nameof(transport.Backend), value => transport.Backend = value);
             nested.Int(nameof(transport.IOThreadCount), value => transport.IOThreadCount = value);
             nested.Bool(nameof(transport.NoDelay), value => transport.NoDelay = value);
             nested.Int(nameof(transport.Backlog), value => transport.Backlog = value);
@@ -99,6 +113,9 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
             nested.Int(nameof(transport.MaxReadPerEvent), value => transport.MaxReadPerEvent = value);
             nested.Int(nameof(transport.AcceptBatchSize), value => transport.AcceptBatchSize = value);
             nested.NullableLong(nameof(transport.MaxWriteBufferSize), value => transport.MaxWriteBufferSize = value);
+            nested.NullableLong(nameof(transport.MaxReadBufferSize), value => transport.MaxReadBufferSize = value);
+            nested.Bool(nameof(transport.FinOnError), value => transport.FinOnError = value);
+            nested.Enum<PipeScheduling>(nameof(transport.PipeScheduling), value => transport.PipeScheduling = value);
             nested.Time(nameof(transport.HandOffTime), value => transport.HandOffTime = value);
             nested.Int(nameof(transport.MaxApplicationThreads), value => transport.MaxApplicationThreads = value);
             nested.Enum<UnixFileMode>(nameof(transport.UnixSocketMode), value => transport.UnixSocketMode = value);

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Threading;
 using Aeronet.Http.Semantics;
+using Aeronet.Server.Tunnels;
 using Aeronet.Transport;
 using Microsoft.Extensions.Options;
 
@@ -45,6 +46,27 @@ internal sealed class AeronetServerOptionsValidator : IValidateOptions<AeronetSe
         CheckEnum(nameof(options.OptionsAsterisk), options.OptionsAsterisk);
         CheckEnum(nameof(options.TracePolicy), options.TracePolicy);
         CheckEnum(nameof(options.RejectedConnectionResponse), options.RejectedConnectionResponse);
+
+        AeronetConnectTunnelOptions tunnels = options.ConnectTunnels;
+        foreach (string pattern in tunnels.Allow)
+        {
+            if (!TunnelAllowList.IsPattern(pattern))
+            {
+                faults.Add(Fault("ConnectTunnels.Allow", Quote(pattern), "host:port, *.name:port or *, where the port is 1 to 65535 or *"));
+            }
+        }
+        if (tunnels.ConnectTimeout < TimeSpan.FromMilliseconds(1) || tunnels.ConnectTimeout > TimeSpan.FromMinutes(10))
+        {
+            faults.Add(Fault("ConnectTunnels.ConnectTimeout", tunnels.ConnectTimeout, "00:00:00.0010000 to 00:10:00"));
+        }
+        if ((tunnels.IdleTimeout < TimeSpan.FromMilliseconds(1) || tunnels.IdleTimeout > TimeSpan.FromDays(1)) && tunnels.IdleTimeout != Timeout.InfiniteTimeSpan)
+        {
+            faults.Add(Fault("ConnectTunnels.IdleTimeout", tunnels.IdleTimeout, "00:00:00.0010000 to 1.00:00:00, or Timeout.InfiniteTimeSpan"));
+        }
+        if (tunnels.MaxConcurrentTunnels is < 1)
+        {
+            faults.Add(Fault("ConnectTunnels.MaxConcurrentTunnels", tunnels.MaxConcurrentTunnels.Value, "null (no limit) or 1 to 2147483647"));
+        }
 
         foreach (string method in options.AllowedMethods)
         {

@@ -12,9 +12,11 @@ using Aeronet.Server.Https;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
@@ -30,7 +32,9 @@ internal sealed record ServerServices(
     DiagnosticSource? DiagnosticSource,
     ServerLog Log,
     ServerMetrics Metrics,
-    TlsMetrics TlsMetrics);
+    TlsMetrics TlsMetrics,
+    IEnumerable<IConnectionListenerFactory> Transports,
+    SocketTransportOptions SocketOptions);
 
 /// <summary>The server from one start to its stop: loops, endpoints, and the watch on the configuration.</summary>
 internal sealed class ServerRun
@@ -86,30 +90,23 @@ internal sealed class ServerRun
         bool followsChanges = loader is not null && KestrelInternals.GetReloadOnChange(loader) && !(addresses.PreferHostingUrls && addresses.Count > 0);
         IChangeToken? change = followsChanges ? KestrelInternals.GetReloadToken(loader!) : null;
 
+        var transports = new ForeignTransports(services.Transports, services.SocketOptions, options.Transport, services.LoggerFactory);
         string[] asked = addresses.ToArray();
         bool isRestart = lastRun is not null && asked.SequenceEqual(lastRun.LastAddresses);
-        List<EndpointRequest> requests = isRestart ? lastRun!.LastRequests : EndpointPlanner.Plan(kestrel, addresses, log);
-
-        var tls = new ServerTls(options.Tls, kestrel.ApplicationServices, services.TlsMetrics, TimeProvider.System, services.LoggerFactory);
-        try
-        {
-            tls.AddAll(requests);
-        }
-        catch
-        {
-            tls.Dispose();
-            throw;
-        }
+        List<EndpointRequest> requests = isRestart ? lastRun!.LastRequests : EndpointPlanner.Plan(kestrel, addresses, log, transports);
 
         ServerSettings settings = ServerSettings.Create(kestrel, options, services.Log, services.Metrics, TimeProvider.System, services.DiagnosticSource);
         AppRunner runner = AppRunner.Create(application, settings);
         EventLoopGroup group = EventLoopGroup.Start(options.Transport, services.LoggerFactory, services.MeterFactory);
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
         ILogger transportLogger = services.LoggerFactory.CreateLogger(TransportLog.Category);
-        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), tls, addresses, settings);
+        var tls = new ServerTls(options.Tls, kestrel.ApplicationServices, services.TlsMetrics, TimeProvider.System, services.LoggerFactory);
+        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), transports, tls, addresses, settings);
+        transports.ReportOptionsWithoutEffect(group.Backend);
         addresses.BeginRun();
         try
         {
+            binder.PrepareTls(requests);
             foreach (EndpointRequest request in requests)
             {
                 await binder.BindAsync(request).ConfigureAwait(false);

@@ -100,7 +100,7 @@ internal sealed class ServerSettings
         GlobalHeaders = globalHeaders.ToArray();
         GlobalHeadersLength = ServerHeaderLine.Length + globalHeaders.Sum(static header => header.Line.Length);
 
-        EndpointLoads = new EndpointLoads(log.General, aeronet.Transport.HandOffTime);
+        EndpointLoads = new EndpointLoads(log.General, metrics, aeronet.Transport.HandOffTime);
         HandOffProbe = aeronet.HandOffProbe;
         Log = log;
         Metrics = metrics;

@@ -16,7 +16,8 @@ public sealed class AeronetTlsName
     /// <summary>Whether clients are asked for a certificate. Default null.</summary>
     public ClientCertificateMode? ClientCertificateMode { get; set; }
 
-    /// <summary>Who issues the client certificates of this name: replaces <see cref="AeronetTlsOptions.ClientTrust"/> for it when <see cref="AeronetTlsClientTrust.AuthorityFiles"/> or <see cref="AeronetTlsClientTrust.Authorities"/> has something.</summary>
+    /// <summary>Who issues the client certificates of this name, and which are revoked.</summary>
+    /// <remarks>Authorities here replace those of <see cref="AeronetTlsOptions.ClientTrust"/>, and so do, together, revocation lists and <see cref="AeronetTlsClientTrust.IsAccepted"/>; what is empty here is taken from there.</remarks>
     public AeronetTlsClientTrust ClientTrust { get; } = new();
 
     /// <summary>Cipher suites. Default null.</summary>

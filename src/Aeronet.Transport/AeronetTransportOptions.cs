@@ -2,10 +2,27 @@ using System.IO;
 
 namespace Aeronet.Transport;
 
+/// <summary>What carries the bytes of accepted connections.</summary>
+public enum TransportBackend
+{
+    /// <summary><see cref="Epoll"/> where the system has it and lets this process use it, otherwise <see cref="Sockets"/>.</summary>
+    Auto,
+
+    /// <summary>Aeronet's own loops on Linux epoll. Where there is none the start fails.</summary>
+    Epoll,
+
+    /// <summary><c>System.Net.Sockets</c> through Kestrel's public <c>SocketTransportFactory</c>: every operating system, same features, more CPU per request.</summary>
+    Sockets,
+}
+
 /// <summary>Sockets and loops of Aeronet. Read once when the server starts.</summary>
 /// <remarks>Names are those of Kestrel's <c>SocketTransportOptions</c> where it has the option.</remarks>
 public sealed class AeronetTransportOptions
 {
+    /// <summary>What carries the bytes of accepted connections. Default <see cref="TransportBackend.Auto"/>.</summary>
+    /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
+    public TransportBackend Backend { get; set; } = TransportBackend.Auto;
+
     /// <summary>Number of event loops, each one thread. Default: <see cref="System.Environment.ProcessorCount"/>; range 1 to 1,024.</summary>
     public int IOThreadCount { get; set; } = System.Environment.ProcessorCount;
 
@@ -45,6 +62,19 @@ public sealed class AeronetTransportOptions
     /// <summary>Threads that may be inside application code which has kept them from their loops, over all loops. Default 1,024; range 1 to 32,767.</summary>
     /// <remarks>Above it application code starts on the .NET thread pool until some of them have returned. A waiting thread costs about 30 KB. No option of Kestrel's.</remarks>
     public int MaxApplicationThreads { get; set; } = 1024;
+
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>): most bytes received ahead of the reader to learn whether a peer that has finished sent FIN behind them. Default 1,048,576; null for no limit, else at least 1.</summary>
+    /// <remarks>Nothing else is received before it is asked for, so this bounds no ordinary connection. Kestrel: <c>SocketTransportOptions.MaxReadBufferSize</c>.</remarks>
+    public long? MaxReadBufferSize { get; set; } = 1024 * 1024;
+
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>): where code goes on that waited in a read or a flush. Default <see cref="PipeScheduling.Inline"/>.</summary>
+    public PipeScheduling PipeScheduling { get; set; } = PipeScheduling.Inline;
+
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>): an aborted connection ends with FIN instead of RST. Default false.</summary>
+    public bool FinOnError { get; set; }
+
+    /// <summary>For tests: asked where a loop could go on with another thread; true does it.</summary>
+    internal System.Func<bool>? HandOffProbe { get; set; }
 
     /// <summary>Permission bits of the file of a Unix domain socket, set before the first connection is accepted. Default null: the process umask decides.</summary>
     public UnixFileMode? UnixSocketMode { get; set; }

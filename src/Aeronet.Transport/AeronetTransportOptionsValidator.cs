@@ -20,6 +20,10 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
     public ValidateOptionsResult Validate(string? name, AeronetTransportOptions options)
     {
         List<string> faults = [];
+        if (!Enum.IsDefined(options.Backend))
+        {
+            faults.Add(Text(nameof(options.Backend), (long)options.Backend, "Auto, Epoll or Sockets"));
+        }
         Range(faults, nameof(options.IOThreadCount), options.IOThreadCount, 1, 1024);
         Range(faults, nameof(options.Backlog), options.Backlog, 1, 65_535);
         Range(faults, nameof(options.InitialReadSize), options.InitialReadSize, 512, 1 << 20);
@@ -38,6 +42,14 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
         if (options.MaxWriteBufferSize is < 0)
         {
             faults.Add(Text(nameof(options.MaxWriteBufferSize), options.MaxWriteBufferSize.Value, "null (no limit) or 0 or more"));
+        }
+        if (options.MaxReadBufferSize is < 1)
+        {
+            faults.Add(Text(nameof(options.MaxReadBufferSize), options.MaxReadBufferSize.Value, "null (no limit) or 1 or more"));
+        }
+        if (options.PipeScheduling is not (PipeScheduling.Inline or PipeScheduling.ThreadPool))
+        {
+            faults.Add(Text(nameof(options.PipeScheduling), (long)options.PipeScheduling, "Inline or ThreadPool"));
         }
         if (options.UnixSocketMode is { } mode && (mode & ~UnixFileModeAll) != 0)
         {

@@ -95,6 +95,10 @@ public sealed partial class SourceRulesTests
         => AssertNoLine(SourceTree.Src, BackDoor(), "a setting outside of the options", except: "src/Aeronet.Server/Binding/KestrelSwitches.cs"); // Kestrel's switches: defaults of a documented option
 
     [Fact]
+    public void What_the_operating_system_is_is_asked_in_one_place()
+        => AssertNoLine(SourceTree.Src, OperatingSystemCheck(), "a question for the operating system", except: "src/Aeronet.Transport/Loop/LoopBackend.cs");
+
+    [Fact]
     public void Tests_stand_where_the_code_stands()
     {
         // Aeronet.Testing is tested with an application of its own.
@@ -156,6 +160,9 @@ public sealed partial class SourceRulesTests
 
     [GeneratedRegex(@"\bAppContext\.(?:TryGetSwitch|GetData)|\bEnvironment\.(?:GetEnvironmentVariable|ExpandEnvironmentVariables)")]
     private static partial Regex BackDoor();
+
+    [GeneratedRegex(@"\bOperatingSystem\.Is|\bIsOSPlatform\(|\bOSVersion\b|\bRuntimeInformation\.OS")]
+    private static partial Regex OperatingSystemCheck();
 
     [GeneratedRegex(@"\[SuppressGCTransition\b")]
     private static partial Regex NoTransition();

@@ -18,6 +18,7 @@ public sealed class AeronetTransportOptionsValidatorTests
     {
         AeronetTransportOptions options = new()
         {
+            Backend = (TransportBackend)7,
             IOThreadCount = 0,
             Backlog = -1,
             InitialReadSize = 100,
@@ -27,8 +28,9 @@ public sealed class AeronetTransportOptionsValidatorTests
             UnixSocketMode = (UnixFileMode)(1 << 20),
         };
         ValidateOptionsResult result = _validator.Validate(null, options);
-        Assert.Equal(7, result.Failures!.Count());
+        Assert.Equal(8, result.Failures!.Count());
         Assert.Contains("AeronetTransportOptions.IOThreadCount is 0; allowed: 1 to 1024.", result.Failures!);
+        Assert.Contains("AeronetTransportOptions.Backend is 7; allowed: Auto, Epoll or Sockets.", result.Failures!);
         Assert.Contains("AeronetTransportOptions.MaxReadPerEvent is 50; allowed: 0 (no limit) or from InitialReadSize (100) to 1073741824.", result.Failures!);
     }
 

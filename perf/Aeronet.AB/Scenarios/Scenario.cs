@@ -19,6 +19,12 @@ internal abstract class Scenario
     /// <summary>Whether a server that is not the benchmark application can take part; then it has to answer the path with 200.</summary>
     public virtual bool IsForForeignServers => true;
 
+    /// <summary>Whether only Kestrel can take part, on its own sockets and on others.</summary>
+    public virtual bool IsForKestrelOnly => false;
+
+    /// <summary>Further arguments of the benchmark application.</summary>
+    public virtual IReadOnlyList<string> ServerArguments => [];
+
     /// <summary>The key of the certificate that the server uses on its second, encrypted port, rsa2048 or p256; null: it has none.</summary>
     public virtual string? TlsKey => null;
 

@@ -24,6 +24,7 @@ internal static class ScenarioCatalog
         new LargeFile(),
         new ChunkedStream(),
         new AsyncEndpoint(),
+        new RawEcho(),
         new CpuBound(),
         new BlockingNeighbours("blocking-sleep", "blocking neighbours: 4 connections on a 50 ms sleep, 64 others", "/sleep"),
         new BlockingNeighbours("blocking-spin", "blocking neighbours: 4 connections on a 5 ms spin, 64 others", "/spin"),

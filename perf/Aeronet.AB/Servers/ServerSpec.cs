@@ -13,7 +13,13 @@ internal sealed record ServerSpec(string Name, string? Command = null, string? T
     /// <summary>Whether it runs the benchmark application, and so has all its endpoints.</summary>
     public bool IsBenchApp => Command is null;
 
+    /// <summary>What a scenario wants of the benchmark application besides.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>Kestrel's HTTP, on whatever sockets.</summary>
+    public bool IsKestrel => IsBenchApp && Name.StartsWith("kestrel", StringComparison.Ordinal);
+
     public IReadOnlyList<string> CommandLine(int port, int tlsPort) => Command is null
-        ? [Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", Path.Combine(AppContext.BaseDirectory, "Aeronet.BenchApp.dll"), "--server", Name, "--urls", $"http://127.0.0.1:{port}", .. TlsKey is null ? [] : (string[])["--http-port", $"{port}", "--https-port", $"{tlsPort}", "--https-key", TlsKey]]
+        ? [Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", Path.Combine(AppContext.BaseDirectory, "Aeronet.BenchApp.dll"), "--server", Name, "--urls", $"http://127.0.0.1:{port}", .. TlsKey is null ? [] : (string[])["--http-port", $"{port}", "--https-port", $"{tlsPort}", "--https-key", TlsKey], .. Arguments]
         : ["/bin/sh", "-c", "exec " + Command.Replace("{port}", $"{port}", StringComparison.Ordinal)];
 }

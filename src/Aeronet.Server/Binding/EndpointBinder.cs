@@ -10,6 +10,7 @@ using System.Threading.Tasks;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Https;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
 using Aeronet.Transport.Tls;
@@ -29,16 +30,18 @@ internal sealed class EndpointBinder
 
     private readonly EventLoopGroup _group;
     private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
+    private readonly ForeignTransports _transports;
     private readonly ServerTls _tls;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
-    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ServerTls tls, ServerAddresses addresses, ServerSettings settings)
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ForeignTransports transports, ServerTls tls, ServerAddresses addresses, ServerSettings settings)
     {
         _group = group;
         _acceptorOf = acceptorOf;
+        _transports = transports;
         _tls = tls;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
@@ -50,16 +53,20 @@ internal sealed class EndpointBinder
     /// <summary>What is bound, with dynamic ports resolved.</summary>
     public List<EndpointRequest> Requests => _entries.ConvertAll(static entry => entry.Request);
 
+    /// <summary>Reads and checks TLS of all endpoints, before the first is bound.</summary>
+    /// <exception cref="InvalidOperationException">Names every fault.</exception>
+    public void PrepareTls(IEnumerable<EndpointRequest> requests) => _tls.AddAll(requests, IsNativeTls);
+
     /// <summary>Listens on one endpoint and publishes its address. A failure leaves nothing of it bound.</summary>
     /// <exception cref="IOException">The address is in use, or it cannot be bound at all.</exception>
     public async Task BindAsync(EndpointRequest request)
     {
-        Debug.Assert(request.FindFault() is null);
+        Debug.Assert(request.FindFault(_transports) is null);
         List<BoundEndpoint> listeners = request.Scope switch
         {
             ListenScope.Localhost => await BindLocalhostAsync(request, (IPEndPoint)request.EndPoint).ConfigureAwait(false),
-            ListenScope.Any => [BindAny(request, (IPEndPoint)request.EndPoint)],
-            _ => [BindOne(request, request.EndPoint)],
+            ListenScope.Any => [await BindAnyAsync(request, (IPEndPoint)request.EndPoint).ConfigureAwait(false)],
+            _ => [await BindOneAsync(request, request.EndPoint).ConfigureAwait(false)],
         };
         Debug.Assert(listeners.Count > 0);
 
@@ -104,14 +111,14 @@ internal sealed class EndpointBinder
             EndpointRequest request = EndpointRequest.FromListenOptions(options, isConfigured: true);
             try
             {
-                if (request.FindFault() is { } fault)
+                if (request.FindFault(_transports) is { } fault)
                 {
                     throw new InvalidOperationException(fault);
                 }
                 // The same address with other settings: the listener stays, and so does every connection. New ones get the new certificates; nothing else of an endpoint can change while it runs.
-                if (removed.Find(entry => SameAddress(entry.Request, request)) is { } kept)
+                if (removed.Find(entry => SameAddress(entry.Request, request) && CanTakeOver(entry.Request, request)) is { } kept)
                 {
-                    if (request.IsNativeTls)
+                    if (_tls.Find(kept.Request.Options) is not null)
                     {
                         _tls.Replace(kept.Request.Options, options);
                     }
@@ -119,7 +126,12 @@ internal sealed class EndpointBinder
                     _entries[_entries.IndexOf(kept)] = kept with { Request = request };
                     continue;
                 }
-                _tls.Add(request);
+                _tls.Add(request, IsNativeTls(request));
+                if (removed.Find(entry => SameAddress(entry.Request, request)) is { } other)
+                {
+                    // Cleartext became TLS, or the other way round: only one of them can listen there, so here the old one ends first.
+                    await Task.WhenAll(other.Listeners.Select(_group.UnbindAsync)).ConfigureAwait(false);
+                }
                 await BindAsync(request).ConfigureAwait(false);
                 started.Add(request.Name);
             }
@@ -181,13 +193,22 @@ internal sealed class EndpointBinder
         }
     }
 
-    private BoundEndpoint BindOne(EndpointRequest request, EndPoint endPoint)
+    private async Task<BoundEndpoint> BindOneAsync(EndpointRequest request, EndPoint endPoint)
     {
         string display = request.Display(endPoint);
-        var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections) { Tls = _tls.Find(request.Options) };
+        ForeignTransport? foreign = _transports.Choose(endPoint, _group.Backend, request.NeedsPipes);
+        var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections) { Tls = foreign is null ? _tls.Find(request.Options) : null };
+        IConnectionAcceptor acceptor = _acceptorOf(endpoint);
+        bool hasMiddleware = request.HasMiddleware;
         try
         {
-            return _group.Bind(endPoint, _acceptorOf(endpoint));
+            if (foreign is not { } transport)
+            {
+                return _group.Bind(endPoint, acceptor);
+            }
+            ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync, _tls.Observer); // application code: it may throw, so before anything is bound
+            IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
+            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose));
         }
         catch (AddressInUseException inUse)
         {
@@ -195,15 +216,15 @@ internal sealed class EndpointBinder
         }
     }
 
-    private BoundEndpoint BindAny(EndpointRequest request, IPEndPoint endPoint)
+    private async Task<BoundEndpoint> BindAnyAsync(EndpointRequest request, IPEndPoint endPoint)
     {
         try
         {
-            return BindOne(request, endPoint);
+            return await BindOneAsync(request, endPoint).ConfigureAwait(false);
         }
         catch (SocketException) when (endPoint.Address.Equals(IPAddress.IPv6Any))
         {
-            return BindOne(request, new IPEndPoint(IPAddress.Any, endPoint.Port));
+            return await BindOneAsync(request, new IPEndPoint(IPAddress.Any, endPoint.Port)).ConfigureAwait(false);
         }
     }
 
@@ -215,7 +236,7 @@ internal sealed class EndpointBinder
         {
             try
             {
-                listeners.Add(BindOne(request, new IPEndPoint(loopback, endPoint.Port)));
+                listeners.Add(await BindOneAsync(request, new IPEndPoint(loopback, endPoint.Port)).ConfigureAwait(false));
             }
             catch (SocketException failure)
             {
@@ -236,8 +257,15 @@ internal sealed class EndpointBinder
         return listeners;
     }
 
+    // Where a transport of the application or the framework's sockets listen, TLS is SslStream.
+    private bool IsNativeTls(EndpointRequest request) => request.IsNativeTls && _transports.Choose(request.EndPoint, _group.Backend, hasMiddleware: false) is null;
+
+    // Middleware is part of the listener: what it does to a connection cannot change under it.
+    private bool CanTakeOver(EndpointRequest before, EndpointRequest after)
+        => before.IsHttps == after.IsHttps && (!before.IsHttps || (_tls.Find(before.Options) is not null && IsNativeTls(after)));
+
     private static bool SameAddress(EndpointRequest one, EndpointRequest other)
-        => one.Scope == other.Scope && one.IsNativeTls == other.IsNativeTls && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
+        => one.Scope == other.Scope && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);
 
     /// <param name="Request">What was asked for.</param>
     /// <param name="Listeners">One, or two for localhost.</param>

@@ -15,7 +15,7 @@ internal static class EndpointPlanner
     private const string DefaultUrl = "http://localhost:5000";
 
     /// <exception cref="InvalidOperationException">Endpoints that cannot be served, all of them named.</exception>
-    public static List<EndpointRequest> Plan(KestrelServerOptions kestrel, IServerAddressesFeature addresses, GeneralLog log)
+    public static List<EndpointRequest> Plan(KestrelServerOptions kestrel, IServerAddressesFeature addresses, GeneralLog log, ForeignTransports? transports = null)
     {
         bool hasAddresses = addresses.Addresses.Count > 0;
         bool hasEndpoints = KestrelInternals.GetCodeBackedListenOptions(kestrel).Count > 0 || ConfiguredUrls(kestrel.ConfigurationLoader).Count > 0;
@@ -26,7 +26,7 @@ internal static class EndpointPlanner
             {
                 log.EndpointsOverridden(string.Join(", ", addresses.Addresses));
             }
-            return FromAddresses(addresses.Addresses, kestrel);
+            return FromAddresses(addresses.Addresses, kestrel, transports);
         }
 
         List<EndpointRequest> endpoints = ReadEndpoints(kestrel);
@@ -36,15 +36,15 @@ internal static class EndpointPlanner
             {
                 log.AddressesOverridden(string.Join(", ", addresses.Addresses));
             }
-            return Checked(endpoints, []);
+            return Checked(endpoints, [], transports);
         }
         if (hasAddresses)
         {
-            return FromAddresses(addresses.Addresses, kestrel);
+            return FromAddresses(addresses.Addresses, kestrel, transports);
         }
 
         log.DefaultAddress(DefaultUrl);
-        return FromAddresses([DefaultUrl], kestrel);
+        return FromAddresses([DefaultUrl], kestrel, transports);
     }
 
     /// <summary>Before the configuration is read: a slim builder leaves HTTPS to <c>UseKestrelHttpsConfiguration</c>, in order to leave code out; here it is there anyway.</summary>
@@ -67,7 +67,7 @@ internal static class EndpointPlanner
         ];
     }
 
-    private static List<EndpointRequest> FromAddresses(ICollection<string> urls, KestrelServerOptions kestrel)
+    private static List<EndpointRequest> FromAddresses(ICollection<string> urls, KestrelServerOptions kestrel, ForeignTransports? transports)
     {
         var requests = new List<EndpointRequest>();
         var faults = new List<string>();
@@ -77,28 +77,24 @@ internal static class EndpointPlanner
             {
                 faults.Add(fault);
             }
-            else if (address!.EndPoint is null)
-            {
-                faults.Add(EndpointRequest.PipeFault(url));
-            }
             else
             {
                 try
                 {
-                    requests.Add(EndpointRequest.FromAddress(address, kestrel));
+                    requests.Add(EndpointRequest.FromAddress(address!, kestrel));
                 }
-                catch (InvalidOperationException noCertificate) when (address.IsHttps)
+                catch (InvalidOperationException noCertificate) when (address!.IsHttps)
                 {
                     faults.Add($"The endpoint {url} cannot be started. {noCertificate.Message}");
                 }
             }
         }
-        return Checked(requests, faults);
+        return Checked(requests, faults, transports);
     }
 
-    private static List<EndpointRequest> Checked(List<EndpointRequest> requests, List<string> faults)
+    private static List<EndpointRequest> Checked(List<EndpointRequest> requests, List<string> faults, ForeignTransports? transports)
     {
-        faults.AddRange(requests.Select(static request => request.FindFault()).OfType<string>());
+        faults.AddRange(requests.Select(request => request.FindFault(transports)).OfType<string>());
         ThrowIfAny(faults);
         return requests;
     }

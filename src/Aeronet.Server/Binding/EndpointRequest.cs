@@ -1,7 +1,9 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using System.Net;
 using Aeronet.Server.Https;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -54,7 +56,6 @@ internal sealed class EndpointRequest
 
     public static EndpointRequest FromAddress(ListenAddress address, KestrelServerOptions kestrel)
     {
-        Debug.Assert(address.EndPoint is not null);
         ListenOptions options = KestrelInternals.CreateListenOptions(address.EndPoint);
         KestrelInternals.ApplyEndpointDefaults(kestrel, options);
         if (address.IsHttps && !KestrelInternals.GetIsTls(options))
@@ -77,10 +78,30 @@ internal sealed class EndpointRequest
         return new EndpointRequest(options, KestrelInternals.IsAnyIP(options) ? ListenScope.Any : ListenScope.Single, name, "", KestrelInternals.GetIsTls(options), isConfigured);
     }
 
-    /// <summary>Why this endpoint cannot be served; null when it can.</summary>
-    public string? FindFault()
+    /// <summary>Connection middleware stands before the protocol, that of <c>UseHttps</c> included.</summary>
+    public bool HasMiddleware => KestrelInternals.GetMiddleware(Options) is { Count: > 0 };
+
+    /// <summary>There is middleware that needs pipes, even where our loops listen.</summary>
+    public bool NeedsPipes => HasMiddleware && !IsNativeTls;
+
+    /// <summary>The endpoint's connection middleware in front of <paramref name="last"/>; <c>UseHttps</c> stands for TLS on SslStream.</summary>
+    public ConnectionDelegate BuildPipeline(ConnectionDelegate last, ITlsObserver observer)
     {
-        if (Options.PipeName is not null)
+        ConnectionDelegate pipeline = last;
+        List<Func<ConnectionDelegate, ConnectionDelegate>> middleware = KestrelInternals.GetMiddleware(Options);
+        for (int i = middleware.Count - 1; i >= 0; i--)
+        {
+            // Kestrel's own works only with a feature that only Kestrel can make.
+            pipeline = KestrelInternals.IsHttps(middleware[i]) ? new PortableTlsMiddleware(pipeline, Options, observer).OnConnectionAsync : middleware[i](pipeline);
+        }
+        return pipeline;
+    }
+
+    /// <summary>Why this endpoint cannot be served; null when it can.</summary>
+    /// <param name="transports">What there is beside our own loops.</param>
+    public string? FindFault(ForeignTransports? transports = null)
+    {
+        if (EndPoint is NamedPipeEndPoint && transports?.CanBind(EndPoint) != true)
         {
             return PipeFault(Name);
         }
@@ -92,11 +113,6 @@ internal sealed class EndpointRequest
         {
             string reason = Options.Protocols == HttpProtocols.Http3 ? "HTTP/3 requires HTTPS" : "HTTP/2 is not available yet on Aeronet";
             return $"The endpoint {Name} asks for {Options.Protocols} only, and {reason}: add Http1 to {nameof(ListenOptions.Protocols)}.";
-        }
-        // Skipping middleware in silence could drop a security filter: better not to start.
-        if (KestrelInternals.GetMiddleware(Options) is { Count: > 0 } && !IsNativeTls)
-        {
-            return $"The endpoint {Name} has connection middleware (ListenOptions.Use, UseConnectionLogging and the like), which is not available yet on Aeronet: remove it, or serve this endpoint with Kestrel.";
         }
         if (Scope == ListenScope.Localhost && EndPoint is IPEndPoint { Port: 0 })
         {
@@ -110,5 +126,5 @@ internal sealed class EndpointRequest
     }
 
     public static string PipeFault(string name)
-        => $"The endpoint {name} is a named pipe, which Aeronet does not serve.";
+        => $"The endpoint {name} is a named pipe, and no transport is registered that can bind it: Kestrel's works on Windows only (UseNamedPipes).";
 }

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Aeronet.Server.Binding;
@@ -24,9 +25,9 @@ internal enum ListenScope
 /// <param name="Url">As given.</param>
 /// <param name="IsHttps">The scheme is https.</param>
 /// <param name="Scope">How many sockets it means.</param>
-/// <param name="EndPoint">The endpoint to bind; null for a named pipe.</param>
+/// <param name="EndPoint">The endpoint to bind.</param>
 /// <param name="Host">The host of a localhost address, for its display name; otherwise empty.</param>
-internal sealed record ListenAddress(string Url, bool IsHttps, ListenScope Scope, EndPoint? EndPoint, string Host)
+internal sealed record ListenAddress(string Url, bool IsHttps, ListenScope Scope, EndPoint EndPoint, string Host)
 {
     /// <summary>Reads a URL by Kestrel's rules.</summary>
     /// <returns>Null on success, otherwise what is wrong.</returns>
@@ -59,7 +60,7 @@ internal sealed record ListenAddress(string Url, bool IsHttps, ListenScope Scope
         }
         else if (parsed.IsNamedPipe)
         {
-            address = new ListenAddress(url, isHttps, ListenScope.Single, EndPoint: null, Host: "");
+            address = new ListenAddress(url, isHttps, ListenScope.Single, new NamedPipeEndPoint(parsed.NamedPipeName), Host: "");
         }
         else if (IsLocalhost(parsed.Host))
         {
@@ -91,7 +92,8 @@ internal sealed record ListenAddress(string Url, bool IsHttps, ListenScope Scope
         IPEndPoint ip when localhostName.Length > 0 => string.Create(CultureInfo.InvariantCulture, $"http://{localhostName}:{ip.Port}"),
         IPEndPoint ip => $"http://{ip}",
         UnixDomainSocketEndPoint unix => $"http://unix:{unix}",
-        Microsoft.AspNetCore.Connections.FileHandleEndPoint => "http://<file handle>",
+        FileHandleEndPoint => "http://<file handle>",
+        NamedPipeEndPoint pipe => $"http://pipe:/{pipe.PipeName}",
         _ => $"http://{endPoint}",
     };
 

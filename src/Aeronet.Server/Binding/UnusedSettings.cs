@@ -1,7 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Linq;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -41,13 +39,6 @@ internal static class UnusedSettings
             }
         }
     }
-
-    /// <summary>Transports that the application registered for Kestrel: Aeronet has its own sockets.</summary>
-    public static IEnumerable<string> FindTransports(IEnumerable<IConnectionListenerFactory> transports)
-        => transports
-            .Select(static transport => transport.GetType())
-            .Where(static type => type.Assembly.GetName().Name?.StartsWith("Microsoft.AspNetCore.Server.Kestrel", StringComparison.Ordinal) != true)
-            .Select(static type => $"IConnectionListenerFactory {type.FullName}");
 
     public static IEnumerable<string> FindSocketSettings(SocketTransportOptions sockets)
     {

@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Http.Semantics;
+using Aeronet.Server.Tunnels;
 using Aeronet.Transport.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -100,6 +101,15 @@ internal sealed partial class GeneralLog(ILogger logger)
 
     [LoggerMessage(3011, LogLevel.Error, "Connection {ConnectionId}: unexpected failure of the server; the connection is closed.", EventName = "ServerFault")]
     public partial void ServerFault(string connectionId, Exception exception);
+
+    [LoggerMessage(3012, LogLevel.Debug, "Connection {ConnectionId}: the CONNECT request is answered with {Status}: {Outcome}.", EventName = "TunnelRefused")]
+    public partial void TunnelRefused(string connectionId, int status, TunnelOutcome outcome);
+
+    [LoggerMessage(3013, LogLevel.Debug, "Connection {ConnectionId}: the tunnel is open.", EventName = "TunnelEstablished")]
+    public partial void TunnelEstablished(string connectionId);
+
+    [LoggerMessage(3014, LogLevel.Debug, "Connection {ConnectionId}: the tunnel has ended: {End}.", EventName = "TunnelEnded")]
+    public partial void TunnelEnded(string connectionId, TunnelEnd end);
 }
 
 internal sealed partial class ConnectionLog(ILogger logger)

@@ -5,6 +5,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Aeronet.Http.Semantics;
+using Aeronet.Server.Tunnels;
 using Aeronet.Transport.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 
@@ -26,6 +27,10 @@ internal sealed class ServerMetrics
     private readonly UpDownCounter<long> _queuedConnections;
     private readonly UpDownCounter<long> _upgradedConnections;
     private readonly Counter<long> _rejectedRequests;
+    private readonly UpDownCounter<long> _movedEndpoints;
+    private readonly Counter<long> _tunnelRequests;
+    private readonly UpDownCounter<long> _activeTunnels;
+    private readonly Counter<long> _endedTunnels;
 
     public ServerMetrics(IMeterFactory? meterFactory)
     {
@@ -38,7 +43,11 @@ internal sealed class ServerMetrics
         _queuedConnections = kestrel.CreateUpDownCounter<long>("kestrel.queued_connections", "{connection}", "Connections that are accepted and wait to be started.");
         kestrel.CreateUpDownCounter<long>("kestrel.queued_requests", "{request}", "Requests that are received and wait to be started."); // there for dashboards: on HTTP/1.1 Kestrel never counts it either
         _upgradedConnections = kestrel.CreateUpDownCounter<long>("kestrel.upgraded_connections", "{connection}", "HTTP/1.1 connections that were upgraded and are open.");
+        _movedEndpoints = aeronet.CreateUpDownCounter<long>("aeronet.endpoints.moved", "{endpoint}", "Endpoints that leave their loop's thread at once because their calls kept it.");
         _rejectedRequests = aeronet.CreateCounter<long>("aeronet.requests.rejected", "{request}", "Requests refused by the server, by reason and status.");
+        _tunnelRequests = aeronet.CreateCounter<long>("aeronet.tunnels.requests", "{request}", "CONNECT requests answered by the server, by outcome.");
+        _activeTunnels = aeronet.CreateUpDownCounter<long>("aeronet.tunnels.active", "{tunnel}", "Tunnels that are open.");
+        _endedTunnels = aeronet.CreateCounter<long>("aeronet.tunnels.ended", "{tunnel}", "Tunnels that have ended, by how.");
     }
 
     /// <summary>Counts a connection that begins. Null when nobody listens; otherwise hand it to the other calls for this connection.</summary>
@@ -84,6 +93,9 @@ internal sealed class ServerMetrics
         }
     }
 
+    /// <summary>Counts an endpoint that leaves the loops' threads (1) or returns (-1).</summary>
+    public void EndpointsMoved(int change) => _movedEndpoints.Add(change);
+
     /// <summary>Counts a request that the server refused.</summary>
     public void RequestRejected(in ProtocolError error)
     {
@@ -91,6 +103,17 @@ internal sealed class ServerMetrics
         {
             _rejectedRequests.Add(1, new KeyValuePair<string, object?>("reason", error.Reason.ToString()), new KeyValuePair<string, object?>("status", error.Status));
         }
+    }
+
+    /// <summary>Counts a CONNECT request that the server has answered.</summary>
+    public void TunnelRequest(TunnelOutcome outcome) => _tunnelRequests.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
+
+    public void TunnelStarted() => _activeTunnels.Add(1);
+
+    public void TunnelEnded(TunnelEnd end)
+    {
+        _activeTunnels.Add(-1);
+        _endedTunnels.Add(1, new KeyValuePair<string, object?>("end", end.ToString()));
     }
 
     private ConnectionMetrics ConnectionStartObserved(TransportConnection connection)

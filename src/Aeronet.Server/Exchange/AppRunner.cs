@@ -49,7 +49,7 @@ internal abstract class AppRunner
     public static void RunInline(HttpExchange exchange)
     {
         ExecutionContext? clean = ExecutionContext.Capture();
-        exchange.AtHandOffPoint();
+        exchange.EnterInline();
         exchange.Running = exchange.RunAsync();
         exchange.AtHandOffPoint();
         if (clean is not null)
@@ -150,62 +150,146 @@ internal sealed class AppRunner<TContext> : AppRunner
         }
 
         /// <summary>Never faults: what the application throws becomes a response or ends the connection.</summary>
-        public override async Task RunAsync()
-        {
-            try
-            {
-                await RunCoreAsync().ConfigureAwait(false);
-            }
-            catch (Exception exception)
-            {
-                // A fault of the server, or of a dictionary that middleware put in place of ours: this connection ends, nothing else does.
-                AbortResponse(exception);
-                Settings.Log.General.ServerFault(ConnectionId, exception);
-            }
-        }
-
-        private async Task RunCoreAsync()
+        /// <remarks>A request that ends on the spot, which most do, costs no asynchronous method of ours: three of them were 0.15 us.</remarks>
+        public override Task RunAsync()
         {
             TContext context;
+            Task run;
             try
             {
                 context = _application.CreateContext(this);
             }
             catch (Exception exception)
             {
-                OnApplicationError(exception);
-                await EndResponseAsync().ConfigureAwait(false);
-                return;
+                return FailAsync(exception);
             }
 
-            Exception? error = null;
             try
             {
-                await _application.ProcessRequestAsync(context).ConfigureAwait(false);
-                if (!HasStarted && HasOnStarting)
-                {
-                    await FireOnStartingAsync().ConfigureAwait(false);
-                }
+                run = _application.ProcessRequestAsync(context);
+            }
+            catch (Exception exception)
+            {
+                run = Task.FromException(exception);
+            }
 
+            try
+            {
+                if (run.IsCompletedSuccessfully && TryEndOnTheSpot(context))
+                {
+                    return NeedsBodyDrain ? DrainAsync() : Task.CompletedTask;
+                }
+            }
+            catch (Exception exception)
+            {
+                OnServerFault(exception);
+                return Task.CompletedTask;
+            }
+
+            return EndAsync(context, run);
+        }
+
+        // False: something is left that may wait, or a check has failed; EndAsync finds the same again and reports it.
+        private bool TryEndOnTheSpot(TContext context)
+        {
+            if (HasOnCompleted || (!HasStarted && HasOnStarting) || !IsResponseSound())
+            {
+                return false;
+            }
+
+            EndResponse();
+            Dispose(context, error: null);
+            return true;
+        }
+
+        private bool IsResponseSound()
+        {
+            try
+            {
                 if (!HasStarted)
                 {
                     CheckResponseFields();
                 }
 
-                CheckContentLength();
+                return HasContentAsDeclared;
+            }
+            catch (Exception)
+            {
+                return false;
+            }
+        }
+
+        private async Task EndAsync(TContext context, Task run)
+        {
+            try
+            {
+                Exception? error = null;
+                try
+                {
+                    await run.ConfigureAwait(false);
+                    if (!HasStarted && HasOnStarting)
+                    {
+                        await FireOnStartingAsync().ConfigureAwait(false);
+                    }
+
+                    if (!HasStarted)
+                    {
+                        CheckResponseFields();
+                    }
+
+                    CheckContentLength();
+                }
+                catch (Exception exception)
+                {
+                    error = exception;
+                    OnApplicationError(exception);
+                }
+
+                await EndResponseAsync().ConfigureAwait(false);
+                if (HasOnCompleted)
+                {
+                    await FireOnCompletedAsync().ConfigureAwait(false);
+                }
+
+                Dispose(context, error);
+                if (NeedsBodyDrain)
+                {
+                    await DrainBodyAsync().ConfigureAwait(false);
+                }
             }
             catch (Exception exception)
             {
-                error = exception;
-                OnApplicationError(exception);
+                OnServerFault(exception);
             }
+        }
 
-            await EndResponseAsync().ConfigureAwait(false);
-            if (HasOnCompleted)
+        private async Task FailAsync(Exception exception)
+        {
+            try
             {
-                await FireOnCompletedAsync().ConfigureAwait(false);
+                OnApplicationError(exception);
+                await EndResponseAsync().ConfigureAwait(false);
             }
+            catch (Exception fault)
+            {
+                OnServerFault(fault);
+            }
+        }
 
+        private async Task DrainAsync()
+        {
+            try
+            {
+                await DrainBodyAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                OnServerFault(exception);
+            }
+        }
+
+        private void Dispose(TContext context, Exception? error)
+        {
             try
             {
                 _application.DisposeContext(context, error);
@@ -214,11 +298,13 @@ internal sealed class AppRunner<TContext> : AppRunner
             {
                 Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
             }
+        }
 
-            if (NeedsBodyDrain)
-            {
-                await DrainBodyAsync().ConfigureAwait(false);
-            }
+        // A fault of the server, or of a dictionary that middleware put in place of ours: this connection ends, nothing else does.
+        private void OnServerFault(Exception exception)
+        {
+            AbortResponse(exception);
+            Settings.Log.General.ServerFault(ConnectionId, exception);
         }
     }
 }

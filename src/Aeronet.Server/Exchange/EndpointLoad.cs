@@ -33,11 +33,16 @@ internal sealed class EndpointLoad
     private bool _isReported;
 
     public EndpointLoad(EndpointLoads owner, Endpoint endpoint)
+        : this(owner, endpoint.DisplayName ?? "(unnamed)")
     {
-        _owner = owner;
-        _name = endpoint.DisplayName ?? "(unnamed)";
         _fixedMode = endpoint.Metadata.GetMetadata<IApplicationModeMetadata>()?.ApplicationMode;
         _isMoved = _fixedMode == ApplicationMode.ThreadPool;
+    }
+
+    public EndpointLoad(EndpointLoads owner, string name)
+    {
+        _owner = owner;
+        _name = name;
     }
 
     /// <summary>Calls leave the loop's thread when routing has found the endpoint. Any thread.</summary>
@@ -113,14 +118,26 @@ internal sealed class EndpointLoad
 }
 
 /// <summary>The <see cref="EndpointLoad"/> of every endpoint that has been called. Any thread.</summary>
-internal sealed class EndpointLoads(GeneralLog log, TimeSpan handOffTime)
+internal sealed class EndpointLoads
 {
+    private readonly ServerMetrics _metrics;
     private readonly ConditionalWeakTable<Endpoint, EndpointLoad> _loads = new(); // dynamic endpoints come and go
     private int _movedCount;
 
-    public GeneralLog Log { get; } = log;
+    public EndpointLoads(GeneralLog log, ServerMetrics metrics, TimeSpan handOffTime)
+    {
+        Log = log;
+        _metrics = metrics;
+        HandOffTime = handOffTime;
+        Unrouted = new EndpointLoad(this, "(requests before or without an endpoint)");
+    }
 
-    public TimeSpan HandOffTime { get; } = handOffTime;
+    public GeneralLog Log { get; }
+
+    public TimeSpan HandOffTime { get; }
+
+    /// <summary>What requests do before routing has found their endpoint, or without any: slow middleware, applications without endpoints.</summary>
+    public EndpointLoad Unrouted { get; }
 
     /// <summary>Endpoints that run away from the loops because of what they cost.</summary>
     public int MovedCount => Volatile.Read(ref _movedCount);
@@ -128,5 +145,9 @@ internal sealed class EndpointLoads(GeneralLog log, TimeSpan handOffTime)
     public EndpointLoad Of(Endpoint endpoint) =>
         _loads.TryGetValue(endpoint, out EndpointLoad? load) ? load : _loads.GetValue(endpoint, made => new EndpointLoad(this, made));
 
-    public void CountMoved(int change) => Interlocked.Add(ref _movedCount, change);
+    public void CountMoved(int change)
+    {
+        Interlocked.Add(ref _movedCount, change);
+        _metrics.EndpointsMoved(change);
+    }
 }

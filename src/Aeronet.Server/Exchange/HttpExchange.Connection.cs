@@ -283,6 +283,30 @@ internal abstract partial class HttpExchange :
         return new UpgradeStream(this);
     }
 
+    /// <summary>Answers CONNECT with 200 and leaves HTTP, as an upgrade does with 101. Null: no more upgraded connections are allowed. Once, before the response has started.</summary>
+    public async Task<Stream?> AcceptTunnelAsync()
+    {
+        Debug.Assert(Head.Method == HttpMethod.Connect);
+        Debug.Assert(!_upgraded);
+        Debug.Assert(!_started);
+        if (Settings.UpgradedConnections is not null && !Settings.UpgradedConnections.TryEnter())
+        {
+            return null;
+        }
+
+        _upgraded = true;
+        IsRetired = true;
+        Session.OnUpgraded();
+        StatusCode = StatusCodes.Status200OK;
+        ReasonPhrase = "Connection Established";
+        await StartAsync().ConfigureAwait(false);
+        RequestBody.Upgrade();
+        Output.CommitAndSend();
+        _keepAlive = false; // after the head: "Connection: close" would be said of the tunnel
+        LetGoOfHead();
+        return new UpgradeStream(this);
+    }
+
     // ---- Features that HTTP/1.1 has in name only --------------------------------------------------------------------------
 
     bool IHttpExtendedConnectFeature.IsExtendedConnect => false;

@@ -92,7 +92,7 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
         set
         {
             _endpoint = value;
-            if (_isInline && value is not null)
+            if (_load is not null && value is not null)
             {
                 OnEndpoint(value);
             }

@@ -9,8 +9,8 @@ namespace Aeronet.Server.Exchange;
 internal abstract partial class HttpExchange
 {
     private bool _isInline; // the application was started on the loop's thread and has neither returned nor left it of its own accord
-    private EndpointLoad? _load; // Non-null from the moment an inline request has found its endpoint until its synchronous part has returned.
-    private long _movedAt; // timestamp of leaving the loop for a slow endpoint; 0: has not
+    private EndpointLoad? _load; // Non-null exactly while the synchronous part of an inline request runs: whose cost it is at present.
+    private long _movedAt; // timestamp of leaving the loop because _load is slow; 0: has not
     private Endpoint? _lastEndpoint; // of whichever request came last: requests of a loop go to few endpoints
     private EndpointLoad? _lastLoad; // of _lastEndpoint
 
@@ -30,17 +30,19 @@ internal abstract partial class HttpExchange
         Output.Reserve();
     }
 
+    /// <summary>The synchronous part begins, on the loop's thread.</summary>
+    public void EnterInline()
+    {
+        Charge(Settings.EndpointLoads.Unrouted);
+        AtHandOffPoint();
+    }
+
     /// <summary>The synchronous part has returned, here or elsewhere.</summary>
     public void EndInline()
     {
         _isInline = false;
-        EndpointLoad? load = _load;
+        EndCharge();
         _load = null;
-        if (_movedAt != 0)
-        {
-            load?.OnReturned(Stopwatch.GetElapsedTime(_movedAt));
-            _movedAt = 0;
-        }
     }
 
     /// <summary>The loop goes on with another thread, because the application does not return. New loop thread.</summary>
@@ -75,11 +77,6 @@ internal abstract partial class HttpExchange
     // Routing has found the endpoint.
     private void OnEndpoint(Endpoint endpoint)
     {
-        if (!Session.Connection.Loop.IsApplicationHere)
-        {
-            return; // a continuation on another thread
-        }
-
         if (!ReferenceEquals(endpoint, _lastEndpoint))
         {
             _lastLoad = Settings.EndpointLoads.Of(endpoint);
@@ -87,13 +84,21 @@ internal abstract partial class HttpExchange
         }
 
         Debug.Assert(_lastLoad is not null);
-        if (_load is null)
+        if (!ReferenceEquals(_lastLoad, _load))
         {
-            _load = _lastLoad;
-            _load.OnCall();
+            EndCharge();
+            Charge(_lastLoad);
         }
 
-        if (_lastLoad.RunsElsewhere)
+        AtHandOffPoint();
+    }
+
+    // From here on the thread's time is the load's.
+    private void Charge(EndpointLoad load)
+    {
+        _load = load;
+        load.OnCall();
+        if (load.RunsElsewhere)
         {
             LeaveLoop(HandOffCause.Endpoint);
             if (!_isInline)
@@ -101,7 +106,14 @@ internal abstract partial class HttpExchange
                 _movedAt = Stopwatch.GetTimestamp();
             }
         }
+    }
 
-        AtHandOffPoint();
+    private void EndCharge()
+    {
+        if (_movedAt != 0)
+        {
+            _load?.OnReturned(Stopwatch.GetElapsedTime(_movedAt));
+            _movedAt = 0;
+        }
     }
 }

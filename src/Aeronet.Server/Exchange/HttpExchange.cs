@@ -238,11 +238,20 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
     }
 
+    /// <summary>The response has as much content as it has declared, or nobody can tell the difference.</summary>
+    protected bool HasContentAsDeclared
+    {
+        get
+        {
+            long? declared = ResponseFields.ContentLength;
+            return declared is null || IsAborted || IsHeadRequest || ResponseFields.HasTransferEncoding || !ResponseHead.StatusAllowsContent(StatusCode) || Output.ContentWritten >= declared;
+        }
+    }
+
     /// <summary>A response whose length disagrees with what it declared cannot be repaired: the application is told in the log, the client by the close.</summary>
     protected void CheckContentLength()
     {
-        long? declared = ResponseFields.ContentLength;
-        if (IsAborted || declared is null || IsHeadRequest || ResponseFields.HasTransferEncoding || !ResponseHead.StatusAllowsContent(StatusCode) || Output.ContentWritten >= declared)
+        if (HasContentAsDeclared)
         {
             return;
         }
@@ -253,20 +262,16 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
             Session.EndReason ??= ConnectionErrors.ResponseContentLengthMismatch;
         }
 
-        OnApplicationError(new InvalidOperationException($"Response Content-Length mismatch: too few bytes written ({Output.ContentWritten} of {declared})."));
+        OnApplicationError(new InvalidOperationException($"Response Content-Length mismatch: too few bytes written ({Output.ContentWritten} of {ResponseFields.ContentLength})."));
     }
 
-    /// <summary>Frames what is left of the response, or replaces it by an error if that is still possible.</summary>
-    protected async ValueTask EndResponseAsync()
+    /// <summary>Frames what is left of the response. It must not be replaced by an error: see <see cref="EndResponseAsync"/>.</summary>
+    protected void EndResponse()
     {
         CompleteBodies();
         if (IsAborted)
         {
-            if (!HasStarted)
-            {
-                _statusCode = StatusCodes.Status499ClientClosedRequest; // never sent: what logs and metrics see
-            }
-
+            NoteAborted();
             return;
         }
 
@@ -274,6 +279,16 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         {
             ForceUnreadBodyDecision();
             Output.End(send: SendsAtEnd);
+        }
+    }
+
+    /// <summary>Frames what is left of the response, or replaces it by an error if that is still possible.</summary>
+    protected async ValueTask EndResponseAsync()
+    {
+        EndResponse();
+        if (IsAborted || _applicationError is null)
+        {
+            NoteAborted();
             return;
         }
 
@@ -300,6 +315,14 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
         ForceUnreadBodyDecision();
         Output.End(send: SendsAtEnd);
+    }
+
+    private void NoteAborted()
+    {
+        if (IsAborted && !HasStarted)
+        {
+            _statusCode = StatusCodes.Status499ClientClosedRequest; // never sent: what logs and metrics see
+        }
     }
 
     // With another request in the buffer the batch sends; on the loop the turn does (Output knows).

@@ -45,6 +45,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private bool _flushWanted;
     private long _heldNumber;                    // of the flush that is held; 0: none
     private long _heldCount;
+    private bool _shutdownWanted; // FIN follows the last byte
     private bool _headCommitted;
     private bool _ended = true;                  // the response is framed to its end; also between requests: late writes of the application are dropped
     private bool _lost;                          // the connection takes nothing any more: writes are dropped
@@ -129,6 +130,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
             _flushWanted = false;
             _heldNumber = 0;
+            _shutdownWanted = false;
             _headCommitted = false;
             _ended = true;
             _lost = false; // an abort from another thread may have come behind the last look at the connection: its signal stays set
@@ -378,6 +380,31 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
     }
 
+    /// <summary>Ends the sending direction behind what is queued; the other one stays open. For a connection that has left HTTP.</summary>
+    public void ShutdownWhenDrained()
+    {
+        lock (_gate)
+        {
+            if (!_lost)
+            {
+                _shutdownWanted = true;
+                if (Send() == SendOutcome.Drained)
+                {
+                    ShutdownIfWanted();
+                }
+            }
+        }
+    }
+
+    private void ShutdownIfWanted()
+    {
+        if (_shutdownWanted)
+        {
+            _shutdownWanted = false;
+            Session.Connection.ShutdownSend();
+        }
+    }
+
     /// <summary>Nothing follows: frames the rest. With <paramref name="send"/> it leaves now, otherwise with the turn.</summary>
     public void End(bool send)
     {
@@ -611,6 +638,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             case SendOutcome.Drained:
                 Volatile.Write(ref _blocked, false);
                 _rateDeadlineMs = long.MaxValue;
+                ShutdownIfWanted();
                 CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: false));
                 break;
             case SendOutcome.Blocked:

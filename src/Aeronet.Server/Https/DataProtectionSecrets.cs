@@ -20,6 +20,8 @@ internal sealed class DataProtectionSecrets : ISharedSecretSource
 {
     private static readonly TimeSpan s_refreshInterval = TimeSpan.FromMinutes(5); // how long a key that was revoked, or made elsewhere, goes unnoticed; Data Protection itself takes up to a day
 
+    private static readonly TimeSpan s_clockSkewMax = TimeSpan.FromMinutes(5); // as Data Protection itself allows between machines; the first key of a ring is active from its birth on
+
     private readonly IKeyManager _keys;
     private readonly IDataProtectionProvider _provider;
 
@@ -33,8 +35,9 @@ internal sealed class DataProtectionSecrets : ISharedSecretSource
 
     public IReadOnlyList<SharedSecret> GetSecrets(DateTimeOffset now)
     {
+        DateTimeOffset activeBefore = now + s_clockSkewMax;
         IKey[] known = Usable(now);
-        if (!known.Any(key => key.ActivationDate <= now))
+        if (!known.Any(key => key.ActivationDate <= activeBefore))
         {
             // An empty ring: its first use makes the first key, and stores it for all.
             _provider.CreateProtector("Aeronet.TlsTickets").Protect([0]);
@@ -42,8 +45,8 @@ internal sealed class DataProtectionSecrets : ISharedSecretSource
         }
 
         // The key activated last is the one that all machines agree on. One that is to be activated is known already, for machines whose clock is ahead.
-        IEnumerable<IKey> active = known.Where(key => key.ActivationDate <= now).OrderByDescending(static key => key.ActivationDate).ThenBy(static key => key.KeyId);
-        IEnumerable<IKey> coming = known.Where(key => key.ActivationDate > now);
+        IEnumerable<IKey> active = known.Where(key => key.ActivationDate <= activeBefore).OrderByDescending(static key => key.ActivationDate).ThenBy(static key => key.KeyId);
+        IEnumerable<IKey> coming = known.Where(key => key.ActivationDate > activeBefore);
         return active.Any() ? active.Concat(coming).Select(Derive).ToArray() : [];
     }
 

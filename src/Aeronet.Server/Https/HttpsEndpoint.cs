@@ -98,7 +98,7 @@ internal static class HttpsEndpoint
         };
 
         TlsIdentity Identity(KestrelSniEntry entry)
-            => TlsIdentities.From(entry.SslOptions, hostName: null, entry.ClientCertificateMode == ClientCertificateMode.DelayCertificate, entry.Protocols, shared);
+            => TlsIdentities.From(entry.SslOptions, selected: null, entry.ClientCertificateMode == ClientCertificateMode.DelayCertificate, entry.Protocols, shared);
     }
 
     private static Dictionary<string, TlsIdentity> NamesOf(TlsIdentity endpoint, SharedTls shared)

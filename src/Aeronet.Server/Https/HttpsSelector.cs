@@ -25,6 +25,8 @@ internal sealed class HttpsSelector : ITlsSelector
     private readonly SharedTls _shared;
     private readonly Func<string, bool> _isNamedElsewhere;
     private readonly IdentityCache _identities = new();
+    private readonly SslStreamCertificateContext? _context; // the endpoint's own certificate and chain; null with a certificate selector, and for callbacks
+    private readonly ConditionalWeakTable<TlsIdentity, TlsIdentity> _adapted = []; // what OnAuthenticate has made, with the endpoint's rule for clients
 
     /// <param name="options">Of <c>UseHttps</c>, with at least one callback; null with <paramref name="callback"/>.</param>
     /// <param name="callback">Of <c>UseHttps</c>; null with <paramref name="options"/>.</param>
@@ -38,6 +40,10 @@ internal sealed class HttpsSelector : ITlsSelector
         _protocols = protocols;
         _shared = shared;
         _isNamedElsewhere = isNamedElsewhere;
+        if (options is { OnAuthenticate: not null, ServerCertificateSelector: null, ServerCertificate: { } certificate })
+        {
+            _context = SslStreamCertificateContext.Create(ServerCertificates.WithPrivateKey(certificate), options.ServerCertificateChain, offline: true);
+        }
     }
 
     /// <summary>These options have something that must be called for every connection.</summary>
@@ -60,7 +66,7 @@ internal sealed class HttpsSelector : ITlsSelector
         string? serverName = hello.ServerName.Length > 0 ? hello.ServerName : null;
         if (options.OnAuthenticate is null)
         {
-            if (options.ServerCertificateSelector is not { } selector)
+            if (options.ServerCertificateSelector is not { } selector || _shared.Certificates.Count > 0)
             {
                 return null; // only the listener was wanted
             }
@@ -73,6 +79,7 @@ internal sealed class HttpsSelector : ITlsSelector
         var ssl = new SslServerAuthenticationOptions
         {
             ServerCertificate = options.ServerCertificateSelector is null ? options.ServerCertificate : null,
+            ServerCertificateContext = _context,
             ServerCertificateSelectionCallback = options.ServerCertificateSelector is { } select ? (_, name) => select(connection, name)! : null,
             ClientCertificateRequired = options.ClientCertificateMode is ClientCertificateMode.AllowCertificate or ClientCertificateMode.RequireCertificate,
             EnabledSslProtocols = options.SslProtocols,
@@ -81,19 +88,20 @@ internal sealed class HttpsSelector : ITlsSelector
         };
         options.OnAuthenticate(connection, ssl);
 
-        // Kestrel's own validation is not on these options but on the stream: it holds whatever the callback has changed.
         bool isDelayed = options.ClientCertificateMode == ClientCertificateMode.DelayCertificate;
         TlsIdentity identity = Translate(ssl, serverName, isDelayed);
-        return ssl.RemoteCertificateValidationCallback is null && identity.ClientCertificates.Mode != TlsClientCertificateMode.None
-            ? WithClientRule(identity, options)
-            : identity;
+        // Kestrel's own validation is not on these options but on the stream: it holds whatever the callback has changed.
+        bool takesRule = ssl.RemoteCertificateValidationCallback is null && identity.ClientCertificates.Mode != TlsClientCertificateMode.None;
+        // Certificates of the server's own options replace those of the endpoint, not one that the callback has chosen.
+        bool takesCertificates = _shared.Certificates.Count > 0 && ReferenceEquals(ssl.ServerCertificateContext, _context) && ReferenceEquals(ssl.ServerCertificate, options.ServerCertificate);
+        return takesRule || takesCertificates ? Adapt(identity, options, takesRule, takesCertificates) : identity;
     }
 
     private async ValueTask<TlsIdentity?> CallBackAsync(TlsHandshakeCallbackOptions callback, ConnectionContext connection, TlsClientHello hello, CancellationToken cancellationToken)
     {
         var context = new TlsHandshakeCallbackContext();
         // There is no SslStream here. Callbacks get one that has never been used, as Kestrel's is at this moment; it is connected to nothing.
-        await using var stream = new SslStream(Stream.Null);
+        await using var stream = new SslStream(new MemoryStream());
         KestrelInternals.SetSslStream(context, stream);
         KestrelInternals.SetClientHelloInfo(context, KestrelInternals.CreateClientHelloInfo(hello.ServerName, SslProtocols.None));
         KestrelInternals.SetState(context, callback.OnConnectionState);
@@ -118,42 +126,38 @@ internal sealed class HttpsSelector : ITlsSelector
     // Options that are alike give one identity, so that connections share its OpenSSL context and its sessions.
     private TlsIdentity Translate(SslServerAuthenticationOptions ssl, string? serverName, bool isDelayed)
     {
-        X509Certificate2? leaf = ssl.ServerCertificateContext?.TargetCertificate ?? (ssl.ServerCertificate ?? ssl.ServerCertificateSelectionCallback?.Invoke(this, serverName)) as X509Certificate2;
-        if (leaf is null)
-        {
-            return TlsIdentities.From(ssl, serverName, isDelayed, _protocols, _shared);
-        }
-        if (ssl.ServerCertificateContext is null && ssl.ServerCertificate is null)
-        {
-            ssl.ServerCertificate = leaf;
-        }
-        return _identities.Get(leaf, new IdentityKey(ssl, isDelayed), (ssl, serverName, isDelayed, this), static (_, what)
-            => TlsIdentities.From(what.ssl, what.serverName, what.isDelayed, what.Item4._protocols, what.Item4._shared));
+        X509Certificate2? selected = ssl.ServerCertificateContext is null && ssl.ServerCertificate is null
+            ? ssl.ServerCertificateSelectionCallback?.Invoke(this, serverName) as X509Certificate2 ?? throw new AuthenticationException($"No certificate was selected for the server name '{serverName}'.")
+            : null;
+        X509Certificate2? leaf = selected ?? ssl.ServerCertificateContext?.TargetCertificate ?? ssl.ServerCertificate as X509Certificate2;
+        return leaf is null
+            ? TlsIdentities.From(ssl, selected: null, isDelayed, _protocols, _shared) // says what is wrong with the certificate
+            : _identities.Get(leaf, new IdentityKey(ssl, selected, isDelayed), (Ssl: ssl, Selected: selected, IsDelayed: isDelayed, Owner: this), static (_, what)
+                => TlsIdentities.From(what.Ssl, what.Selected, what.IsDelayed, what.Owner._protocols, what.Owner._shared));
     }
 
-    private readonly ConditionalWeakTable<TlsIdentity, TlsIdentity> _withClientRule = [];
-
-    private TlsIdentity WithClientRule(TlsIdentity identity, HttpsConnectionAdapterOptions options)
-        => _withClientRule.GetValue(identity, plain =>
+    private TlsIdentity Adapt(TlsIdentity identity, HttpsConnectionAdapterOptions options, bool takesRule, bool takesCertificates)
+        => _adapted.GetValue(identity, plain =>
         {
+            TlsClientCertificates clients = plain.ClientCertificates;
             TlsClientCertificates rule = TlsIdentities.From(options, plain.Certificates, _protocols, _shared).ClientCertificates;
             return new TlsIdentity
             {
-                Certificates = plain.Certificates,
+                Certificates = takesCertificates ? _shared.Certificates : plain.Certificates,
                 Protocols = plain.Protocols,
                 Ciphers = plain.Ciphers,
                 ApplicationProtocols = plain.ApplicationProtocols,
                 RequireApplicationProtocolMatch = plain.RequireApplicationProtocolMatch,
                 AllowResumption = plain.AllowResumption,
                 SessionCacheSize = plain.SessionCacheSize,
-                ClientCertificates = new TlsClientCertificates
+                ClientCertificates = !takesRule ? clients : new TlsClientCertificates
                 {
                     // The callback may ask for a certificate that the endpoint does not ask for: then a client without one is let in, as Kestrel's rule for that mode says.
                     Mode = rule.Mode == TlsClientCertificateMode.None ? TlsClientCertificateMode.Allow : rule.Mode,
-                    TrustedAuthorities = plain.ClientCertificates.TrustedAuthorities,
-                    RevocationMode = plain.ClientCertificates.RevocationMode,
-                    Validation = rule.Validation ?? plain.ClientCertificates.Validation,
-                    IsNotRevoked = plain.ClientCertificates.IsNotRevoked,
+                    TrustedAuthorities = clients.TrustedAuthorities,
+                    RevocationMode = clients.RevocationMode,
+                    Validation = rule.Validation ?? clients.Validation,
+                    IsNotRevoked = clients.IsNotRevoked,
                 },
             };
         });

@@ -68,9 +68,9 @@ internal sealed class IdentityKey : IEquatable<IdentityKey>
 
     public IdentityKey(X509Certificate2 certificate) => _certificate = certificate;
 
-    public IdentityKey(SslServerAuthenticationOptions options, bool isDelayed)
+    public IdentityKey(SslServerAuthenticationOptions options, X509Certificate2? selected, bool isDelayed)
     {
-        _certificate = options.ServerCertificateContext ?? (object?)options.ServerCertificate ?? options;
+        _certificate = options.ServerCertificateContext ?? (object?)options.ServerCertificate ?? selected ?? (object)options;
         _protocols = options.EnabledSslProtocols;
         _isClientCertificateRequired = options.ClientCertificateRequired;
         _isDelayed = isDelayed;

@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using System.Linq;
 using Aeronet.Transport;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Aeronet.Server.Https;
 
@@ -8,7 +9,7 @@ namespace Aeronet.Server.Https;
 internal static class PortableTls
 {
     /// <summary>Settings that somebody made and that <c>SslStream</c> cannot honour: the endpoint must not start without them in silence.</summary>
-    public static List<string> FindNotHonoured(AeronetTlsOptions options)
+    public static List<string> FindNotHonoured(AeronetTlsOptions options, HttpsConnectionAdapterOptions? https)
     {
         var names = new List<string>();
         Name("Certificates", options.Certificates.Count > 0);
@@ -30,7 +31,10 @@ internal static class PortableTls
         Name("HandshakeLimits.RatePerSecond", options.HandshakeLimits.RatePerSecond > 0);
         Name("HandshakeLimits.PeerRatePerSecond", options.HandshakeLimits.PeerRatePerSecond > 0);
         Name("KeyLogFile", options.KeyLogFile is not null);
-        Name("OnHandshake", options.OnHandshake is not null);
+        if (https?.TlsClientHelloBytesCallback is not null)
+        {
+            names.Add($"{nameof(HttpsConnectionAdapterOptions)}.{nameof(https.TlsClientHelloBytesCallback)}");
+        }
         return names;
 
         void Name(string property, bool isSet)

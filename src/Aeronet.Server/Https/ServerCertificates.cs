@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Aeronet.Transport.Tls;
@@ -73,11 +74,23 @@ internal static class ServerCertificates
     {
         Debug.Assert(source.Length > 0);
         EnsureAllowed(certificate);
-        return new TlsCertificate
-        {
-            Leaf = WithPrivateKey(certificate),
-            Chain = chain is null ? [] : [.. chain],
-            Source = source,
-        };
+        X509Certificate2 leaf = WithPrivateKey(certificate);
+        // Intermediates come from the given ones and from the stores of the machine, as on Kestrel; offline, because neither a start nor a handshake should wait for other servers.
+        return FromContext(SslStreamCertificateContext.Create(leaf, chain, offline: true), leaf, chain, source);
     }
+
+    /// <summary>As <see cref="ToTls(X509Certificate2, X509Certificate2Collection?, string)"/>, with the chain that somebody has built already.</summary>
+    public static TlsCertificate ToTls(SslStreamCertificateContext context, string source)
+    {
+        EnsureAllowed(context.TargetCertificate);
+        return FromContext(context, WithPrivateKey(context.TargetCertificate), chain: null, source);
+    }
+
+    private static TlsCertificate FromContext(SslStreamCertificateContext context, X509Certificate2 leaf, X509Certificate2Collection? chain, string source) => new()
+    {
+        Leaf = leaf,
+        // Given certificates that do not lead to the leaf's issuer are somebody's wish all the same.
+        Chain = context.IntermediateCertificates.Count > 0 || chain is null ? [.. context.IntermediateCertificates] : [.. chain],
+        Source = source,
+    };
 }

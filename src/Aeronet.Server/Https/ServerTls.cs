@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
 using System.Threading;
+using System.Threading.Tasks;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Transport;
@@ -47,19 +48,20 @@ internal sealed class ServerTls : IDisposable
         _metrics = metrics;
         _time = time;
         _logger = loggers.CreateLogger(TlsServiceLog.Category);
+        Observer = metrics.Observe(options.OnHandshake, _logger);
         _contentRoot = services.GetService<IHostEnvironment>()?.ContentRootPath ?? AppContext.BaseDirectory;
     }
 
     /// <summary>The settings of every endpoint that has Aeronet's TLS are read and checked, before anything is bound.</summary>
     /// <exception cref="InvalidOperationException">Names every fault.</exception>
-    public void AddAll(IEnumerable<EndpointRequest> requests)
+    public void AddAll(IEnumerable<EndpointRequest> requests, Func<EndpointRequest, bool> isNative)
     {
         var faults = new List<string>();
         foreach (EndpointRequest request in requests)
         {
             try
             {
-                Add(request);
+                Add(request, isNative(request));
             }
             catch (TlsConfigurationException fault) when (!faults.Contains(fault.Message))
             {
@@ -77,19 +79,22 @@ internal sealed class ServerTls : IDisposable
     }
 
     /// <summary>Reads the settings of an endpoint; nothing for one without TLS.</summary>
+    /// <param name="request">What is to be bound.</param>
+    /// <param name="isNative">Our loops will listen there, and no other middleware stands before the protocol.</param>
     /// <exception cref="TlsConfigurationException">They, or the server's own options, cannot be used.</exception>
-    public void Add(EndpointRequest request)
+    public void Add(EndpointRequest request, bool isNative)
     {
         if (!request.IsHttps)
         {
             return;
         }
-        if (!request.IsNativeTls)
+        if (!isNative)
         {
-            if (PortableTls.FindNotHonoured(_options) is { Count: > 0 } names)
+            if (PortableTls.FindNotHonoured(_options, KestrelInternals.GetHttpsOptions(request.Options)) is { Count: > 0 } names)
             {
-                throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has connection middleware of the application, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
+                throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has other connection middleware beside UseHttps, or is not bound by Aeronet's loops, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
             }
+            _ = new PortableTlsMiddleware(static _ => Task.CompletedTask, request.Options, Observer); // its certificate can be served
             return;
         }
         lock (_gate)
@@ -104,7 +109,10 @@ internal sealed class ServerTls : IDisposable
         }
     }
 
-    /// <summary>TLS of an endpoint that was added; null: it has none.</summary>
+    /// <summary>Hears of every handshake, those on SslStream included.</summary>
+    public ITlsObserver Observer { get; }
+
+    /// <summary>TLS of an endpoint that was added; null: it has none, or not ours.</summary>
     public TlsEndpoint? Find(ListenOptions options)
     {
         lock (_gate)
@@ -196,7 +204,7 @@ internal sealed class ServerTls : IDisposable
         try
         {
             bool isProduction = _services.GetService<IHostEnvironment>()?.IsProduction() ?? true;
-            _owner = TlsServicesOwner.Create(_options, _contentRoot, isProduction, _services, _metrics.Observe(_options.OnHandshake, _logger), _time, _logger);
+            _owner = TlsServicesOwner.Create(_options, _contentRoot, isProduction, _services, Observer, _time, _logger);
         }
         catch
         {

@@ -86,7 +86,7 @@ internal sealed class TlsFiles : IDisposable
     private void LoadAll(X509Certificate2Collection? authorities)
     {
         Certificates = LoadCertificates("Certificates", _options.Certificates);
-        ClientTrust = LoadTrust("ClientTrust", _options.ClientTrust, authorities) ?? ClientTrust.System;
+        ClientTrust = LoadTrust("ClientTrust", _options.ClientTrust, authorities);
 
         var names = new Dictionary<string, SharedTlsName>(StringComparer.OrdinalIgnoreCase);
         foreach ((string host, AeronetTlsName name) in _options.Sni)
@@ -131,7 +131,7 @@ internal sealed class TlsFiles : IDisposable
         return loaded;
     }
 
-    private ClientTrust? LoadTrust(string property, AeronetTlsClientTrust trust, X509Certificate2Collection? authorities)
+    private ClientTrust LoadTrust(string property, AeronetTlsClientTrust trust, X509Certificate2Collection? authorities)
     {
         X509Certificate2Collection trusted = authorities is null ? [.. trust.Authorities] : [.. authorities];
         var lists = new List<RevocationList>();

@@ -37,17 +37,17 @@ internal static class TlsIdentities
 
     /// <summary>From <c>SslServerAuthenticationOptions</c>, as Kestrel's callbacks and its <c>Sni</c> section give them.</summary>
     /// <param name="options">Not changed, not kept.</param>
-    /// <param name="hostName">For a certificate selection callback; null: the client named none.</param>
+    /// <param name="selected">What their selection callback has chosen; null: they have a certificate.</param>
     /// <param name="isDelayed">The application may ask for a client certificate later.</param>
     /// <param name="protocols">Of the endpoint: what is offered when <paramref name="options"/> name no application protocols.</param>
     /// <param name="shared">Of the server.</param>
     /// <exception cref="TlsConfigurationException">They ask for something that Aeronet does not have, or have no certificate.</exception>
-    public static TlsIdentity From(SslServerAuthenticationOptions options, string? hostName, bool isDelayed, HttpProtocols protocols, SharedTls shared)
+    public static TlsIdentity From(SslServerAuthenticationOptions options, X509Certificate2? selected, bool isDelayed, HttpProtocols protocols, SharedTls shared)
     {
         Refuse(options);
         return new TlsIdentity
         {
-            Certificates = [CertificateOf(options, hostName)],
+            Certificates = [CertificateOf(options, selected)],
             Protocols = options.EnabledSslProtocols,
             Ciphers = options.CipherSuitesPolicy is { } policy ? ToPolicy(policy) : shared.Ciphers,
             ApplicationProtocols = options.ApplicationProtocols is { } wanted ? Offered(wanted, protocols) : SharedTls.ApplicationProtocols(protocols),
@@ -62,7 +62,7 @@ internal static class TlsIdentities
     public static TlsIdentity ForName(TlsIdentity endpoint, SharedTlsName name, ClientTrust trust)
     {
         TlsClientCertificates clients = endpoint.ClientCertificates;
-        ClientTrust nameTrust = name.ClientTrust ?? trust;
+        ClientTrust? nameTrust = name.ClientTrust;
         TlsClientCertificateMode mode = name.ClientCertificateMode ?? clients.Mode;
         return new TlsIdentity
         {
@@ -74,11 +74,11 @@ internal static class TlsIdentities
             ClientCertificates = new TlsClientCertificates
             {
                 Mode = mode,
-                TrustedAuthorities = nameTrust.Authorities,
+                TrustedAuthorities = nameTrust?.Authorities ?? trust.Authorities,
                 RevocationMode = clients.RevocationMode,
                 // The endpoint's last word was made for its own mode: with another one the plain rule holds, unless the application has given a rule of its own.
                 Validation = mode == clients.Mode ? clients.Validation : Validation(mode, application: null),
-                IsNotRevoked = nameTrust.IsAccepted,
+                IsNotRevoked = nameTrust?.IsAccepted ?? trust.IsAccepted,
             },
             AllowResumption = endpoint.AllowResumption,
             SessionCacheSize = endpoint.SessionCacheSize,
@@ -159,16 +159,16 @@ internal static class TlsIdentities
             }
         };
 
-    private static TlsCertificate CertificateOf(SslServerAuthenticationOptions options, string? hostName)
+    private static TlsCertificate CertificateOf(SslServerAuthenticationOptions options, X509Certificate2? selected)
     {
         if (options.ServerCertificateContext is { } context)
         {
-            return ServerCertificates.ToTls(context.TargetCertificate, [.. context.IntermediateCertificates], "ServerCertificateContext");
+            return ServerCertificates.ToTls(context, "ServerCertificateContext");
         }
-        X509Certificate? certificate = options.ServerCertificate ?? options.ServerCertificateSelectionCallback?.Invoke(options, hostName);
+        X509Certificate? certificate = options.ServerCertificate ?? selected;
         return certificate switch
         {
-            null => throw new TlsConfigurationException($"No certificate was selected for the server name '{hostName}'."),
+            null => throw new TlsConfigurationException("The options have no server certificate."),
             X509Certificate2 full => ServerCertificates.ToTls(full, chain: null, "ServerCertificate"),
             _ => throw new TlsConfigurationException($"The server certificate is a {certificate.GetType().Name}; allowed: an {nameof(X509Certificate2)}, which can have a private key."),
         };

@@ -894,7 +894,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
     /// <summary>Ends the connection so that the response survives: FIN first, then what the client still sends is received and dropped within a budget, because closing with unread bytes sends a reset that destroys the response.</summary>
     private void CloseAfterResponse(bool linger)
     {
-        if (!linger || (Signals & SessionSignals.PeerClosed) != 0 && !MayReceive)
+        if (!linger || !Connection.CanHalfClose || (Signals & SessionSignals.PeerClosed) != 0 && !MayReceive)
         {
             Close();
             return;

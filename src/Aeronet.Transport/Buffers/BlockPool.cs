@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
@@ -8,7 +9,7 @@ using System.Threading;
 namespace Aeronet.Transport.Buffers;
 
 /// <summary>A pinned block of <see cref="BlockPool.BlockSize"/> bytes: rented from and returned to one pool, once.</summary>
-internal sealed class Block
+internal sealed class Block : IMemoryOwner<byte>
 {
     internal Block(BlockPool owner, BlockSlab slab, int offset)
     {
@@ -32,6 +33,9 @@ internal sealed class Block
     public Span<byte> Span => Slab.Bytes.AsSpan(Offset, BlockPool.BlockSize);
 
     public Memory<byte> Memory => MemoryMarshal.CreateFromPinnedArray(Slab.Bytes, Offset, BlockPool.BlockSize);
+
+    /// <summary>Returns the block: for code that knows it as memory of a <see cref="MemoryPool{T}"/>.</summary>
+    void IDisposable.Dispose() => Owner.Return(this);
 }
 
 /// <summary>One pinned array cut into blocks: what the pool takes from and gives back to the garbage collector.</summary>
@@ -74,6 +78,10 @@ internal sealed class BlockPool
     private int _sharedFreeCountMin; // least number of shared free blocks since the last trim; under the lock
     private int _localFreeCountMin;
     private int _slabCount; // under the lock
+    private BlockMemoryPool? _memory; // made when asked for; it has no state, two would do no harm
+
+    /// <summary>The blocks as the framework's pipes and streams rent memory. Any thread.</summary>
+    public MemoryPool<byte> Memory => _memory ??= new BlockMemoryPool(this);
 
     /// <summary>Blocks that exist: rented and free.</summary>
     public int TotalCount => Volatile.Read(ref _slabCount) * BlocksPerSlab;

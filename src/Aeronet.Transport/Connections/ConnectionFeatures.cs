@@ -54,7 +54,8 @@ internal sealed class ConnectionFeatures :
     private readonly ILogger _logger;
     private readonly IConnectionControls _controls;
     private readonly Lock _lock = new();
-    private Dictionary<Type, object?>? _set; // what somebody has set; null values hide the built-in feature
+    private (Type Key, object? Value)[]? _set; // what somebody has set, the first _setCount; null values hide the built-in feature
+    private int _setCount;
     private string? _connectionId;
     private IDictionary<object, object?>? _items;
     private IDictionary<object, object?>? _state;
@@ -69,6 +70,7 @@ internal sealed class ConnectionFeatures :
     private Socket? _socket;
     private TimerLink _timer = TimerLink.None;
     private bool _isDraining;
+    private bool _isInputEnded; // the closed token was, or is being, cancelled by whoever took its source
     private bool _isClosed;
 
     internal ConnectionFeatures(TransportConnection connection, ILogger logger, IConnectionControls controls)
@@ -91,9 +93,10 @@ internal sealed class ConnectionFeatures :
             ArgumentNullException.ThrowIfNull(key);
             lock (_lock)
             {
-                if (_set is not null && _set.TryGetValue(key, out object? value))
+                int index = IndexOfSet(key);
+                if (index >= 0)
                 {
-                    return value;
+                    return _set![index].Value;
                 }
             }
             return IsBuiltIn(key) ? this : null;
@@ -104,14 +107,42 @@ internal sealed class ConnectionFeatures :
             lock (_lock)
             {
                 Revision++;
-                if (value is null && !IsBuiltIn(key))
-                {
-                    _set?.Remove(key);
-                    return;
-                }
-                (_set ??= [])[key] = value;
+                SetUnderLock(key, value);
             }
         }
+    }
+
+    private int IndexOfSet(Type key)
+    {
+        int index = _setCount - 1;
+        while (index >= 0 && _set![index].Key != key)
+        {
+            index--;
+        }
+        return index;
+    }
+
+    private void SetUnderLock(Type key, object? value)
+    {
+        int index = IndexOfSet(key);
+        if (value is null && !IsBuiltIn(key))
+        {
+            if (index >= 0)
+            {
+                _set![index] = _set[--_setCount];
+                _set[_setCount] = default;
+            }
+            return;
+        }
+        if (index < 0)
+        {
+            index = _setCount++;
+            if (_set is null || index == _set.Length)
+            {
+                Array.Resize(ref _set, index + 4); // a handful at most, and many connections: no dictionary
+            }
+        }
+        _set![index] = (key, value);
     }
 
     public TFeature? Get<TFeature>() => (TFeature?)this[typeof(TFeature)];
@@ -125,19 +156,16 @@ internal sealed class ConnectionFeatures :
         {
             foreach (Type type in s_builtIn)
             {
-                if (_set is null || !_set.ContainsKey(type))
+                if (IndexOfSet(type) < 0)
                 {
                     all.Add(new(type, this));
                 }
             }
-            if (_set is not null)
+            foreach ((Type type, object? value) in _set.AsSpan(0, _setCount))
             {
-                foreach ((Type type, object? value) in _set)
+                if (value is not null)
                 {
-                    if (value is not null)
-                    {
-                        all.Add(new(type, value));
-                    }
+                    all.Add(new(type, value));
                 }
             }
         }
@@ -205,7 +233,7 @@ internal sealed class ConnectionFeatures :
         set => _remoteEndPoint = value;
     }
 
-    MemoryPool<byte> IMemoryPoolFeature.MemoryPool => MemoryPool<byte>.Shared;
+    MemoryPool<byte> IMemoryPoolFeature.MemoryPool => _connection.Loop.Blocks.Memory;
 
     // The end.
 
@@ -215,7 +243,7 @@ internal sealed class ConnectionFeatures :
         {
             lock (_lock)
             {
-                return _closedToken ??= MakeToken(ref _closedSource, _isClosed);
+                return _closedToken ??= MakeToken(ref _closedSource, _isClosed || _isInputEnded);
             }
         }
         set
@@ -274,6 +302,38 @@ internal sealed class ConnectionFeatures :
         CancelElsewhere(source);
     }
 
+    /// <summary>Nothing more comes from the peer, though the descriptor may be open: the closed token is due now. The caller cancels what is returned, if anything. Any thread.</summary>
+    internal CancellationTokenSource? TakeClosedSource()
+    {
+        lock (_lock)
+        {
+            _isInputEnded = true;
+            return _closedSource;
+        }
+    }
+
+    /// <summary>Cancels a token of the application's; what its callbacks throw is logged.</summary>
+    internal void Cancel(CancellationTokenSource source)
+    {
+        try
+        {
+            source.Cancel();
+        }
+        catch (AggregateException exception)
+        {
+            TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception);
+        }
+    }
+
+    /// <summary>As <see cref="Cancel"/>, on the thread pool.</summary>
+    internal void CancelElsewhere(CancellationTokenSource? source)
+    {
+        if (source is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static item => item.Features.Cancel(item.Source), (Features: this, Source: source), preferLocal: false);
+        }
+    }
+
     /// <summary>The descriptor is about to be closed. Loop only.</summary>
     internal void OnClosing(ILoopTimers timers)
     {
@@ -290,7 +350,10 @@ internal sealed class ConnectionFeatures :
     internal void OnClosed()
     {
         Debug.Assert(_isClosed);
-        CancelElsewhere(_closedSource);
+        if (!_isInputEnded)
+        {
+            CancelElsewhere(_closedSource);
+        }
         if (_completions is not null)
         {
             ThreadPool.UnsafeQueueUserWorkItem(static features => _ = features.RunCompletionsAsync(), this, preferLocal: false);
@@ -305,26 +368,6 @@ internal sealed class ConnectionFeatures :
         }
         source ??= new CancellationTokenSource();
         return source.Token;
-    }
-
-    private void CancelElsewhere(CancellationTokenSource? source)
-    {
-        if (source is not null)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static item => item.Features.Cancel(item.Source), (Features: this, Source: source), preferLocal: false);
-        }
-    }
-
-    private void Cancel(CancellationTokenSource source)
-    {
-        try
-        {
-            source.Cancel();
-        }
-        catch (AggregateException exception)
-        {
-            TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception);
-        }
     }
 
     private async Task RunCompletionsAsync()

@@ -20,7 +20,7 @@ namespace Aeronet.Transport.Connections;
 /// Three sets of bits: <see cref="_state"/> belongs to the loop; <see cref="_interest"/> and <see cref="_posted"/> are shared, interlocked.
 /// Idle connections are many: every field here is paid ten thousand times.
 /// </remarks>
-internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarget, ITimed, IPosted
+internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, ITimed, IPosted
     where TKernel : struct, IKernel
 {
     private static readonly EndPoint s_unnamedUnixPeer = new UnixDomainSocketEndPoint("/").Create(new SocketAddress(AddressFamily.Unix, sizeof(ushort)));
@@ -81,7 +81,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
         internal const int Heartbeat = 32;
     }
 
-    internal BoundEndpoint Endpoint => _endpoint;
+    public BoundEndpoint Endpoint => _endpoint;
 
     internal bool IsClosed => (_state & State.Closed) != 0;
 
@@ -328,7 +328,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, IPollTarg
     internal void PostHeartbeat() => PostFlag(Posted.Heartbeat);
 
     /// <summary>Drains or aborts at once. Loop only.</summary>
-    internal void Visit(bool abort)
+    public void Visit(bool abort)
     {
         Debug.Assert(!IsClosed);
         if (_handler is null)

@@ -21,7 +21,9 @@ internal abstract class TransportConnection
     public LoopContext Loop { get; }
 
     /// <summary>13 characters of base 32, made when first asked for.</summary>
-    public virtual string ConnectionId => _connectionId ??= CorrelationId.Next();
+    public virtual string ConnectionId => _connectionId ??= MakeConnectionId();
+
+    protected virtual string MakeConnectionId() => CorrelationId.Next();
 
     /// <summary>What the protocol receives and sends is encrypted on its way.</summary>
     public virtual bool IsTls => false;
@@ -76,6 +78,9 @@ internal abstract class TransportConnection
 
     /// <summary>The current deadline.</summary>
     public abstract long DeadlineMs { get; }
+
+    /// <summary>Whether <see cref="ShutdownSend"/> can end one direction and leave the other open. Where it cannot, lingering would only keep the peer waiting.</summary>
+    public virtual bool CanHalfClose => true;
 
     /// <summary>Sends FIN after what has been sent. Any thread, while not closed.</summary>
     public abstract void ShutdownSend();

@@ -23,11 +23,26 @@ internal static partial class TransportLog
     [LoggerMessage(1003, LogLevel.Critical, "Loop {Loop} cannot wait for events any more: {Errno}.", EventName = "LoopFailed")]
     public static partial void LoopFailed(ILogger logger, int loop, Errno errno);
 
+    [LoggerMessage(1004, LogLevel.Information, "Connections are carried by {Backend}: {Reason}.", EventName = "BackendChosen")]
+    public static partial void BackendChosen(ILogger logger, TransportBackend backend, string reason);
+
+    [LoggerMessage(1005, LogLevel.Information, "These transport options have no effect with the backend {Backend}: {Options}.", EventName = "OptionsWithoutEffect")]
+    public static partial void OptionsWithoutEffect(ILogger logger, TransportBackend backend, string options);
+
     [LoggerMessage(1010, LogLevel.Debug, "Listening on {EndPoint} with {SocketCount} sockets.", EventName = "Listening")]
     public static partial void Listening(ILogger logger, EndPoint endPoint, int socketCount);
 
     [LoggerMessage(1011, LogLevel.Debug, "No longer listening on {EndPoint}.", EventName = "Unbound")]
     public static partial void Unbound(ILogger logger, EndPoint endPoint);
+
+    [LoggerMessage(1013, LogLevel.Debug, "Listening on {EndPoint} with {Listener}.", EventName = "ForeignListening")]
+    public static partial void ForeignListening(ILogger logger, EndPoint endPoint, string listener);
+
+    [LoggerMessage(1014, LogLevel.Error, "The listener of {EndPoint} failed to accept; it is tried again with pauses of up to a second.", EventName = "ForeignAcceptFailed")]
+    public static partial void ForeignAcceptFailed(ILogger logger, EndPoint endPoint, Exception exception);
+
+    [LoggerMessage(1015, LogLevel.Error, "The listener of {EndPoint} could not be closed.", EventName = "ForeignListenerCloseFailed")]
+    public static partial void ForeignListenerCloseFailed(ILogger logger, EndPoint endPoint, Exception exception);
 
     [LoggerMessage(1012, LogLevel.Information, "The file {Path} of a Unix domain socket that nobody listens on was removed.", EventName = "StaleSocketRemoved")]
     public static partial void StaleSocketRemoved(ILogger logger, string path);
@@ -58,4 +73,16 @@ internal static partial class TransportLog
 
     [LoggerMessage(1033, LogLevel.Error, "Connection id \"{ConnectionId}\": a callback of the application failed.", EventName = "ApplicationCallbackFailed")]
     public static partial void ApplicationCallbackFailed(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(1034, LogLevel.Debug, "Connection id \"{ConnectionId}\": a transfer through its pipes failed.", EventName = "PipeFailed")]
+    public static partial void PipeFailed(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(1035, LogLevel.Debug, "Connection id \"{ConnectionId}\": the connection middleware ended with an exception.", EventName = "PipelineAborted")]
+    public static partial void PipelineAborted(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(1036, LogLevel.Error, "Connection id \"{ConnectionId}\": unhandled exception in the connection middleware.", EventName = "PipelineFailed")]
+    public static partial void PipelineFailed(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(1037, LogLevel.Warning, "Connection id \"{ConnectionId}\": its peer did not take the last bytes in time; the connection is aborted.", EventName = "LastFlushAborted")]
+    public static partial void LastFlushAborted(ILogger logger, string connectionId);
 }

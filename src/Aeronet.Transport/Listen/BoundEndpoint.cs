@@ -2,6 +2,7 @@ using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Foreign;
 
 namespace Aeronet.Transport.Listen;
 
@@ -11,7 +12,13 @@ internal sealed class BoundEndpoint
     internal BoundEndpoint(ListenSockets sockets, IConnectionAcceptor acceptor)
         : this(sockets.LocalEndPoint, sockets.IsTcp, acceptor) => Sockets = sockets;
 
-    /// <summary>Without sockets of its own: for tests that script the kernel.</summary>
+    /// <summary>Of a foreign listener.</summary>
+    internal BoundEndpoint(EndPoint localEndPoint, IConnectionAcceptor acceptor)
+        : this(localEndPoint, isTcp: localEndPoint is IPEndPoint, acceptor)
+    {
+    }
+
+    /// <summary>Without listening sockets: for outgoing connections, and for tests that script the kernel.</summary>
     internal BoundEndpoint(EndPoint localEndPoint, bool isTcp, IConnectionAcceptor acceptor)
     {
         LocalEndPoint = localEndPoint;
@@ -27,11 +34,18 @@ internal sealed class BoundEndpoint
 
     internal bool IsTcp { get; }
 
+    /// <summary>Stands for a connection that we make, not for something that listens.</summary>
+    internal bool IsOutgoing { get; init; }
+
     internal IConnectionAcceptor Acceptor { get; }
 
     internal ConnectionGauge Connections { get; } = new();
 
+    /// <summary>Our own listening sockets; null exactly when <see cref="Foreign"/> is set, except in tests.</summary>
     internal ListenSockets? Sockets { get; }
+
+    /// <summary>Somebody else's listener.</summary>
+    internal ForeignListener? Foreign { get; set; }
 
     /// <summary>Set by the first <c>UnbindAsync</c>; under the group's lock.</summary>
     internal Task? Unbinding { get; set; }

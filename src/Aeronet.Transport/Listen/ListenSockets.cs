@@ -5,6 +5,7 @@ using System.IO;
 using System.Net;
 using System.Net.Sockets;
 using Aeronet.Native.Libc;
+using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
@@ -260,22 +261,7 @@ internal sealed class ListenSockets
     [DoesNotReturn]
     private static int ThrowRefused(Errno errno, EndPoint endPoint)
     {
-        SocketException exception = new((int)ToSocketError(errno), $"Cannot listen on {endPoint}: {errno}.");
+        SocketException exception = new((int)SocketErrors.From(errno), $"Cannot listen on {endPoint}: {errno}.");
         throw errno == Errno.EADDRINUSE ? new AddressInUseException($"Cannot listen on {endPoint}: the address is in use.", exception) : exception;
     }
-
-    private static SocketError ToSocketError(Errno errno) => errno switch
-    {
-        Errno.EACCES or Errno.EPERM => SocketError.AccessDenied,
-        Errno.EADDRINUSE => SocketError.AddressAlreadyInUse,
-        Errno.EADDRNOTAVAIL => SocketError.AddressNotAvailable,
-        Errno.EAFNOSUPPORT => SocketError.AddressFamilyNotSupported,
-        Errno.EPROTONOSUPPORT => SocketError.ProtocolNotSupported,
-        Errno.EMFILE or Errno.ENFILE => SocketError.TooManyOpenSockets,
-        Errno.ENOBUFS or Errno.ENOMEM => SocketError.NoBufferSpaceAvailable,
-        Errno.EINVAL => SocketError.InvalidArgument,
-        Errno.ENOTSOCK or Errno.EBADF => SocketError.NotSocket,
-        Errno.EOPNOTSUPP => SocketError.OperationNotSupported,
-        _ => SocketError.SocketError,
-    };
 }

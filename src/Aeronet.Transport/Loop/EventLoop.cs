@@ -20,7 +20,7 @@ namespace Aeronet.Transport.Loop;
 /// Where each of these stands is kept in fields, not on the stack: a thread that becomes the loop in the middle of a turn, because application
 /// code does not return, goes on from there with <see cref="RunTurn"/>; the former thread finds out when the application returns, and leaves.
 /// </remarks>
-internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLoop, IRunnableLoop
+internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     where TKernel : struct, IKernel
 {
     private const int EventsAtFirst = 64; // doubled whenever a batch fills it
@@ -189,6 +189,9 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
     /// <summary>Queues work for the loop. False: it has ended. Any thread.</summary>
     public bool Post(IPosted work) => _posted.TryEnqueue(work);
 
+    /// <summary>Gives the loop a descriptor that was not accepted by it: an outgoing connection. False: the loop has ended, the descriptor stays the caller's. Any thread.</summary>
+    public bool PostAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) => Post(new AdoptCommand(this, fd, endpoint, peer));
+
     /// <summary>Lets the loop end when it has no connection and no listener left. Any thread.</summary>
     public void PostStop() => Post(new StopCommand(this));
 
@@ -237,6 +240,33 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         Timers.Cancel(timed);
     }
 
+    LoopContext ILoopHost.Context => this;
+
+    ulong ILoopHost.Admit(ILoopConnection connection)
+    {
+        Debug.Assert(IsCurrent);
+        ulong key = _table.Add(connection);
+        connection.Endpoint.Connections.Increment();
+        _groupConnections.Increment();
+        Counters.Connections++;
+        Counters.ConnectionsAccepted++;
+        return key;
+    }
+
+    void ILoopHost.Dismiss(ILoopConnection connection, ulong key)
+    {
+        Debug.Assert(IsCurrent);
+        Debug.Assert(_table.TryFind(key, out IPollTarget? target) && target == connection);
+        _table.Remove(key);
+        CountClosed(connection.Endpoint);
+    }
+
+    void ILoopHost.Reschedule(ITimed timed)
+    {
+        Debug.Assert(IsCurrent);
+        Timers.Reschedule(timed);
+    }
+
     internal SysResult EpollControl(EpollOperation operation, int fd, EpollEvents events, ulong key) =>
         _kernel.EpollControl(_epoll, operation, fd, events, key);
 
@@ -249,7 +279,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         _acceptsLeft = Options.AcceptBatchSize;
     }
 
-    internal void CountBytesRead(int bytes)
+    public void CountBytesRead(int bytes)
     {
         if (IsCurrent)
         {
@@ -261,7 +291,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         }
     }
 
-    internal void CountBytesWrittenImmediate(int bytes)
+    public void CountBytesWrittenImmediate(int bytes)
     {
         if (IsCurrent)
         {
@@ -285,7 +315,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             endpoint.Connections.Increment();
             _groupConnections.Increment();
             Counters.Connections++;
-            Counters.ConnectionsAccepted++;
+            Counters.ConnectionsAccepted += endpoint.IsOutgoing ? 0 : 1;
             if (endpoint.Acceptor.Accept(made) is { } handler)
             {
                 FinishStart(); // of the connection before this one in a batch that nobody interrupts
@@ -335,7 +365,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         _groupConnections.Decrement();
     }
 
-    internal void ReportHandlerFailure(SocketConnection<TKernel> connection, Exception exception)
+    public void ReportHandlerFailure(TransportConnection connection, Exception exception)
     {
         Counters.HandlerFailures++;
         Report(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
@@ -615,6 +645,11 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
         throw new System.IO.IOException($"A loop needs an epoll and an eventfd descriptor; the system answered {result.Errno}.");
     }
 
+    private sealed class AdoptCommand(EventLoop<TKernel> loop, int fd, BoundEndpoint endpoint, SockAddr peer) : IPosted
+    {
+        public void RunPosted() => loop.Adopt(fd, endpoint, peer);
+    }
+
     private sealed class StopCommand(EventLoop<TKernel> loop) : IPosted
     {
         public void RunPosted() => loop._isStopping = true;
@@ -632,7 +667,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, ILoopTimers, IMeasuredLo
             int end = Math.Min(loop._table.SlotCount, _nextSlot + SlotsPerTurnMax);
             for (; _nextSlot < end; _nextSlot++)
             {
-                if (loop._table.At(_nextSlot) is SocketConnection<TKernel> connection && (only is null || connection.Endpoint == only))
+                if (loop._table.At(_nextSlot) is ILoopConnection connection && (only is null || connection.Endpoint == only))
                 {
                     connection.Visit(abort);
                 }

@@ -8,7 +8,9 @@ using System.Threading.Tasks;
 using Aeronet.Native.Libc;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Loop;
@@ -17,7 +19,8 @@ namespace Aeronet.Transport.Loop;
 /// <remarks>All members may be called from any thread, but not from a loop's own where they wait.</remarks>
 internal sealed class EventLoopGroup
 {
-    private readonly EventLoop<LinuxKernel>[] _loops;
+    private readonly IGroupLoop[] _loops;
+    private readonly LoopContext[] _contexts; // the same loops
     private readonly LoopThreads _threads;
     private readonly HandOffMonitor _monitor;
     private readonly ILogger _logger;
@@ -25,18 +28,22 @@ internal sealed class EventLoopGroup
     private readonly ConnectionGauge _connections;
     private readonly Lock _lock = new();
     private readonly List<BoundEndpoint> _endpoints = []; // bound now; under the lock
+    private readonly List<Task> _foreignEnds = []; // of foreign listeners, those of removed endpoints included; under the lock
     private bool _isStopping; // under the lock
+    private int _adopted; // outgoing connections so far
 
-    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, EventLoop<LinuxKernel>[] loops, LoopThreads threads)
+    private EventLoopGroup(AeronetTransportOptions options, ILogger logger, TransportMetrics metrics, ConnectionGauge connections, TransportBackend backend, IGroupLoop[] loops, LoopThreads threads)
     {
+        Backend = backend;
         Options = options;
         _logger = logger;
         _metrics = metrics;
         _connections = connections;
         _loops = loops;
+        _contexts = Array.ConvertAll(loops, static loop => loop.Context);
         _threads = threads;
         _monitor = new HandOffMonitor(loops, threads, options.HandOffTime);
-        foreach (EventLoop<LinuxKernel> loop in loops)
+        foreach (IGroupLoop loop in loops)
         {
             loop.Lag = metrics.Lag;
             threads.Start(loop);
@@ -47,39 +54,55 @@ internal sealed class EventLoopGroup
     /// <summary>The options the group was started with; not changed any more.</summary>
     public AeronetTransportOptions Options { get; }
 
-    public IReadOnlyList<LoopContext> Loops => _loops;
+    /// <summary>What the loops run on; never <see cref="TransportBackend.Auto"/>. With <see cref="TransportBackend.Sockets"/> they have no listeners of their own.</summary>
+    public TransportBackend Backend { get; }
+
+    public IReadOnlyList<LoopContext> Loops => _contexts;
+
+    /// <summary>Threads that run loops, stand by, or are still inside application code.</summary>
+    public int ThreadCount => _threads.AliveCount;
 
     /// <summary>Open connections of all endpoints.</summary>
     public int ConnectionCount => _connections.Count;
 
     /// <summary>Starts the loops; nothing listens yet.</summary>
     /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>
-    /// <exception cref="PlatformNotSupportedException">No epoll here.</exception>
+    /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
     public static EventLoopGroup Start(AeronetTransportOptions options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null, TimeProvider? timeProvider = null)
     {
-        Epoll.VerifyLayout();
         ILogger logger = loggerFactory.CreateLogger(TransportLog.Category);
+        TransportBackend backend = LoopBackend.Resolve(options.Backend, out string? reason);
+        if (backend == TransportBackend.Epoll)
+        {
+            Epoll.VerifyLayout();
+        }
+        else if (reason is not null)
+        {
+            TransportLog.BackendChosen(logger, backend, reason);
+        }
         ConnectionGauge connections = new();
-        EventLoop<LinuxKernel>[] loops = new EventLoop<LinuxKernel>[options.IOThreadCount];
+        IGroupLoop[] loops = new IGroupLoop[options.IOThreadCount];
         LoopThreads threads = new(loops.Length, options.MaxApplicationThreads);
         int made = 0;
         try
         {
             for (; made < loops.Length; made++)
             {
-                loops[made] = new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections, threads);
+                loops[made] = backend == TransportBackend.Epoll
+                    ? new EventLoop<LinuxKernel>(made, default, options, logger, timeProvider ?? TimeProvider.System, connections, threads)
+                    : new EventLoop<PortableKernel>(made, PortableKernel.Create(), options, logger, timeProvider ?? TimeProvider.System, connections, threads);
             }
         }
         catch
         {
-            foreach (EventLoop<LinuxKernel> loop in loops.AsSpan(0, made))
+            foreach (IGroupLoop loop in loops.AsSpan(0, made))
             {
                 loop.TakeRole();
                 loop.End();
             }
             throw;
         }
-        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, loops, threads);
+        EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, backend, loops, threads);
         TransportLog.LoopsStarted(logger, loops.Length);
         return group;
     }
@@ -90,6 +113,7 @@ internal sealed class EventLoopGroup
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
     public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor)
     {
+        Debug.Assert(Backend == TransportBackend.Epoll);
         ListenSockets sockets = ListenSockets.Open(endPoint, Options, _loops.Length, _logger);
         BoundEndpoint bound = new(sockets, acceptor);
         lock (_lock)
@@ -113,6 +137,33 @@ internal sealed class EventLoopGroup
             }
         }
         TransportLog.Listening(_logger, bound.LocalEndPoint, sockets.SocketCount);
+        return bound;
+    }
+
+    /// <summary>Gives an outgoing connection to one of the loops, in turn. False: the loops have ended, the descriptor stays the caller's.</summary>
+    public bool TryAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) =>
+        _loops[(uint)Interlocked.Increment(ref _adopted) % (uint)_loops.Length].PostAdopt(fd, endpoint, peer);
+    /// <summary>Serves the connections of somebody else's listener, each on one of the loops. Connections may be accepted before it returns.</summary>
+    public BoundEndpoint BindForeign(IConnectionListener listener, IConnectionAcceptor acceptor, ConnectionDelegate pipeline, ForeignTraits traits)
+    {
+        BoundEndpoint bound;
+        lock (_lock)
+        {
+            if (_isStopping)
+            {
+                throw new InvalidOperationException("The loops are stopping.");
+            }
+            bound = new BoundEndpoint(listener.EndPoint, acceptor);
+            bound.Foreign = new ForeignListener(listener, bound, pipeline, traits, _loops, _logger);
+            _endpoints.Add(bound);
+        }
+        bound.Foreign.Start();
+        lock (_lock)
+        {
+            _foreignEnds.RemoveAll(static end => end.IsCompleted); // endpoints that a reload has removed
+            _foreignEnds.Add(bound.Foreign.Ended);
+        }
+        TransportLog.ForeignListening(_logger, bound.LocalEndPoint, listener.GetType().Name);
         return bound;
     }
 
@@ -140,17 +191,19 @@ internal sealed class EventLoopGroup
     public async Task StopAsync(TimeSpan wait)
     {
         Task[] unbindings;
+        Task[] foreignEnds;
         lock (_lock)
         {
             _isStopping = true;
+            foreignEnds = [.. _foreignEnds];
             unbindings = Array.ConvertAll(_endpoints.ToArray(), endpoint => endpoint.Unbinding ??= RemoveAsync(endpoint));
             _endpoints.Clear();
         }
-        foreach (EventLoop<LinuxKernel> loop in _loops)
+        foreach (IGroupLoop loop in _loops)
         {
             loop.PostStop();
         }
-        Task all = Task.WhenAll([.. unbindings, .. Array.ConvertAll(_loops, static loop => loop.Ended)]);
+        Task all = Task.WhenAll([.. unbindings, .. foreignEnds, .. Array.ConvertAll(_loops, static loop => loop.Ended)]);
         try
         {
             await all.WaitAsync(wait).ConfigureAwait(false);
@@ -173,7 +226,7 @@ internal sealed class EventLoopGroup
 
     private void Visit(BoundEndpoint? only, bool abort)
     {
-        foreach (EventLoop<LinuxKernel> loop in _loops)
+        foreach (IGroupLoop loop in _loops)
         {
             loop.PostVisit(only, abort);
         }
@@ -181,6 +234,12 @@ internal sealed class EventLoopGroup
 
     private async Task RemoveAsync(BoundEndpoint endpoint)
     {
+        if (endpoint.Foreign is not null)
+        {
+            await endpoint.Foreign.UnbindAsync().ConfigureAwait(false);
+            TransportLog.Unbound(_logger, endpoint.LocalEndPoint);
+            return;
+        }
         Debug.Assert(endpoint.Sockets is not null);
         await Task.WhenAll(Array.ConvertAll(_loops, loop => loop.RemoveListenerAsync(endpoint))).ConfigureAwait(false);
         endpoint.Sockets.Close();

@@ -8,8 +8,6 @@ namespace Aeronet.Transport.Loop;
 /// <summary>A loop as its threads see it.</summary>
 internal interface IRunnableLoop
 {
-    int Index { get; }
-
     LoopRole Role { get; }
 
     LoopCounters Counters { get; }
@@ -36,6 +34,7 @@ internal sealed class LoopThreads
     private readonly int _busyMax;
     private int _busy; // threads that run a loop or are inside application code; under the lock
     private int _made; // under the lock
+    private int _alive;
     private bool _isEnding; // under the lock
     private bool _isExhausted;
 
@@ -59,6 +58,9 @@ internal sealed class LoopThreads
             }
         }
     }
+
+    /// <summary>Threads that have not ended.</summary>
+    public int AliveCount => Volatile.Read(ref _alive);
 
     /// <summary>Gives a loop its first thread.</summary>
     public void Start(IRunnableLoop loop)
@@ -171,6 +173,7 @@ internal sealed class LoopThreads
                 Name = $"Aeronet loop thread {number}",
                 IsBackground = true,
             };
+            Interlocked.Increment(ref owner._alive);
             thread.UnsafeStart(); // no ExecutionContext of whoever starts the server
         }
 
@@ -204,6 +207,7 @@ internal sealed class LoopThreads
                 }
                 _owner.Return(this);
             }
+            Interlocked.Decrement(ref _owner._alive);
         }
 
         private IRunnableLoop? Wait()

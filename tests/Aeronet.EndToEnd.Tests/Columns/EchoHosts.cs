@@ -21,7 +21,7 @@ public sealed class EchoHosts : HostFixture
 
     /// <inheritdoc />
     /// <remarks>Kestrel answers some faults of the peer by an exception out of the body read.</remarks>
-    protected override bool ErrorsExpectedOn(ServerKind server) => server == ServerKind.Kestrel;
+    protected override bool ErrorsExpectedOn(ServerKind server) => !server.IsAeronet();
 }
 
 /// <summary>The request as the application saw it.</summary>

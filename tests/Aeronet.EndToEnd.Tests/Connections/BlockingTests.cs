@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Net.Http;
 using System.Threading;
@@ -262,6 +263,34 @@ public sealed class BlockingTests
     }
 
     [Fact]
+    public async Task An_application_without_endpoints_that_keeps_waiting_leaves_the_loop_as_a_whole()
+    {
+        using SemaphoreSlim gate = new(0);
+        await using AppHost host = await StartAsync(ServerKind.Aeronet, app => app.Use(async (HttpContext context, RequestDelegate _) =>
+        {
+            bool waits = context.Request.Path == "/wait";
+            if (waits)
+            {
+                gate.Wait();
+            }
+            else if (context.Request.Path == "/release")
+            {
+                gate.Release();
+            }
+
+            context.Response.StatusCode = context.Request.Path == "/nowhere" ? 404 : 200;
+            await context.Response.WriteAsync(waits ? "waited" : "released");
+        }));
+        for (int i = 0; i < 10; i++)
+        {
+            await ReleaseAsync(host, "waited");
+        }
+
+        LogEntry line = Assert.Single(host.Logs.Entries, entry => entry.Id == EndpointMoved);
+        Assert.Contains("without an endpoint", line.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task When_no_thread_is_left_for_loops_requests_start_on_the_thread_pool()
     {
         using SemaphoreSlim gate = new(0);
@@ -271,19 +300,17 @@ public sealed class BlockingTests
             {
                 app.MapGet("/wait", () => { gate.Wait(); return "waited"; });
                 app.MapGet("/where", () => Thread.CurrentThread.IsThreadPoolThread ? "pool" : "loop");
-                app.MapGet("/release", () => { gate.Release(3); return "released"; });
+                app.MapGet("/release", () => { gate.Release(20); return "released"; });
             },
             threads: 1);
         Assert.Equal("loop", await AskAsync(host, "/where"));
-        RawClient[] clients = [await host.ConnectAsync(), await host.ConnectAsync()];
-        foreach (RawClient client in clients)
-        {
-            await client.SendAsync(Request("/wait"));
-        }
-
+        // More than one, because a request may have started on the pool, too, while the thread of the first one was on its way back.
+        List<RawClient> clients = [];
         string where = "loop";
-        for (int i = 0; where == "loop" && i < 1000; i++)
+        while (where == "loop" && clients.Count < 20)
         {
+            clients.Add(await host.ConnectAsync());
+            await clients[^1].SendAsync(Request("/wait"));
             where = await AskAsync(host, "/where");
         }
 

@@ -478,7 +478,7 @@ public sealed class ResponseFramingTests
             response = await client.ReadResponseAsync();
             Assert.True(response.Status == 200, response.ToString());
             Assert.Equal(body, response.Text);
-            if (framing is not null || server == ServerKind.Kestrel)
+            if (framing is not null || !server.IsAeronet())
             {
                 Assert.Equal(framing ?? BodyFraming.Chunked, response.Framing);
             }

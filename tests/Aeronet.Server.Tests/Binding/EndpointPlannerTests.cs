@@ -80,17 +80,12 @@ public sealed class EndpointPlannerTests : IDisposable
             kestrel.Listen(IPAddress.Loopback, 5011, static listen => listen.Protocols = HttpProtocols.Http2);
             kestrel.Listen(IPAddress.Loopback, 5012, static listen => listen.Protocols = HttpProtocols.Http3);
             kestrel.Listen(IPAddress.Loopback, 5013, static listen => listen.Protocols = HttpProtocols.None);
-            kestrel.Listen(IPAddress.Loopback, 5014, static listen => listen.Use(static next => next));
-            kestrel.Listen(IPAddress.Loopback, 5015, static listen => listen.UseConnectionLogging());
             kestrel.Listen(IPAddress.Loopback, 5016);
         }));
-        Assert.Equal(6, fault.Message.Split(Environment.NewLine).Length);
-        Assert.Contains("https://127.0.0.1:5010 has connection middleware", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(3, fault.Message.Split(Environment.NewLine).Length);
         Assert.Contains("http://127.0.0.1:5011 asks for Http2 only", fault.Message, StringComparison.Ordinal);
         Assert.Contains("HTTP/3 requires HTTPS", fault.Message, StringComparison.Ordinal);
         Assert.Contains("http://127.0.0.1:5013 has no protocol", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("http://127.0.0.1:5014 has connection middleware", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("http://127.0.0.1:5015 has connection middleware", fault.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("5016", fault.Message, StringComparison.Ordinal);
     }
 
@@ -133,9 +128,22 @@ public sealed class EndpointPlannerTests : IDisposable
     public void Middleware_of_the_endpoint_defaults_is_seen_on_addresses_too()
     {
         _addresses.Add("http://127.0.0.1:5001");
-        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(
-            () => Plan(static kestrel => kestrel.ConfigureEndpointDefaults(static listen => listen.Use(static next => next))));
-        Assert.Contains("http://127.0.0.1:5001 has connection middleware", fault.Message, StringComparison.Ordinal);
+        KestrelServerOptions kestrel = KestrelInternalsTests.Options(static options => options.ConfigureEndpointDefaults(static listen => listen.Use(static next => next)));
+        Assert.True(Assert.Single(EndpointPlanner.Plan(kestrel, _addresses, new ServerLog(_log).General)).HasMiddleware);
+    }
+
+    [Fact]
+    public void Middleware_runs_in_the_order_of_the_endpoint_and_ends_in_the_protocol()
+    {
+        List<string> order = [];
+        KestrelServerOptions kestrel = KestrelInternalsTests.Options(options => options.Listen(IPAddress.Loopback, 5014, listen =>
+        {
+            listen.Use(next => context => { order.Add("first"); return next(context); });
+            listen.Use(next => context => { order.Add("second"); return next(context); });
+        }));
+        EndpointRequest request = Assert.Single(EndpointPlanner.Plan(kestrel, _addresses, new ServerLog(_log).General));
+        request.BuildPipeline(_ => { order.Add("protocol"); return System.Threading.Tasks.Task.CompletedTask; }, new TlsMetrics(null).Observe(null, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance))(null!);
+        Assert.Equal(["first", "second", "protocol"], order);
     }
 
     [Fact]

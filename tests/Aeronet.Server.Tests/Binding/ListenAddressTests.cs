@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Aeronet.Server.Binding;
+using Microsoft.AspNetCore.Connections;
 using Xunit;
 
 namespace Aeronet.Server.Tests.Binding;
@@ -61,7 +62,12 @@ public sealed class ListenAddressTests
     public void An_https_address_is_known_as_such() => Assert.True(Parse("https://127.0.0.1:443").IsHttps);
 
     [Fact]
-    public void A_named_pipe_has_no_endpoint() => Assert.Null(Parse("http://pipe:/name").EndPoint);
+    public void A_named_pipe_is_for_transports_that_know_it()
+    {
+        EndPoint endPoint = Parse("http://pipe:/name").EndPoint;
+        Assert.Equal("name", Assert.IsType<NamedPipeEndPoint>(endPoint).PipeName);
+        Assert.Equal("http://pipe:/name", ListenAddress.Display(endPoint));
+    }
 
     [Theory]
     [InlineData("http://localhost:0", "dynamic port")]

@@ -15,7 +15,7 @@ public sealed class EndpointLoadTests : IDisposable
     private readonly RecordingLoggerFactory _logs = new();
     private readonly EndpointLoads _loads;
 
-    public EndpointLoadTests() => _loads = new EndpointLoads(new ServerLog(_logs).General, s_handOffTime);
+    public EndpointLoadTests() => _loads = new EndpointLoads(new ServerLog(_logs).General, new ServerMetrics(null), s_handOffTime);
 
     public void Dispose() => _logs.Dispose();
 

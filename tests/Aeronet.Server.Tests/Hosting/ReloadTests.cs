@@ -1,7 +1,11 @@
 using System;
+using System.IO;
 using System.Net;
+using System.Net.Http;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Threading.Tasks;
+using Aeronet.TestSupport.Tls;
 using Microsoft.Extensions.Configuration;
 using Xunit;
 
@@ -82,6 +86,39 @@ public sealed class ReloadTests
         Change(configuration, "A", "https://127.0.0.1:1");
         await WaitForLogAsync(host, 3008, 1);
         Assert.Equal("ok", await ServerHost.GetAsync(Assert.Single(host.Addresses)));
+    }
+
+    [Fact]
+    public async Task An_endpoint_can_change_from_cleartext_to_https_and_back()
+    {
+        ConfigurationManager? configuration = null;
+        int[] ports = FreePorts(1);
+        string file = Path.GetTempFileName();
+        await File.WriteAllBytesAsync(file, TestCertificates.Shared.Server().Export(X509ContentType.Pkcs12, "p"));
+        try
+        {
+            await using ServerHost host = Create(manager => configuration = manager, ("A", $"http://127.0.0.1:{ports[0]}"));
+            await host.StartAsync();
+            configuration!["Kestrel:Endpoints:A:Certificate:Path"] = file;
+            configuration["Kestrel:Endpoints:A:Certificate:Password"] = "p";
+            Change(configuration, "A", $"https://127.0.0.1:{ports[0]}");
+            await WaitForLogAsync(host, 3006, 1);
+            Assert.Equal($"https://127.0.0.1:{ports[0]}", Assert.Single(host.Addresses));
+            using (var client = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = static (_, _, _, _) => true } }) { Timeout = s_guard })
+            {
+                Assert.Equal("ok", await client.GetStringAsync(new Uri(host.Addresses[0])));
+            }
+
+            configuration["Kestrel:Endpoints:A:Certificate:Path"] = null;
+            configuration["Kestrel:Endpoints:A:Certificate:Password"] = null;
+            Change(configuration, "A", $"http://127.0.0.1:{ports[0]}");
+            await WaitForLogAsync(host, 3006, 2);
+            Assert.Equal("ok", await ServerHost.GetAsync(Assert.Single(host.Addresses)));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 
     [Fact]

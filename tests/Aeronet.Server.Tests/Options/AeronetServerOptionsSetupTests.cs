@@ -7,7 +7,6 @@ using System.Reflection;
 using System.Threading.Tasks;
 using Aeronet.Transport;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -40,9 +39,9 @@ public sealed class AeronetServerOptionsSetupTests
                 string key = $"{path}:{property.Name}";
                 object? value = property.GetValue(owner);
                 Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
-                if (value is IEnumerable and not string)
+                if (value is IEnumerable and not string || typeof(Delegate).IsAssignableFrom(type))
                 {
-                    continue;
+                    continue; // lists have tests of their own, callbacks come from code
                 }
                 if (!property.CanWrite)
                 {
@@ -52,6 +51,7 @@ public sealed class AeronetServerOptionsSetupTests
                 object other = type == typeof(bool) ? !(bool)value!
                     : type == typeof(int) ? (int)(value ?? 1) + 1
                     : type == typeof(long) ? (long)(value ?? 1L) + 1
+                    : type == typeof(string) ? "text"
                     : type == typeof(TimeSpan) ? (TimeSpan)value! + TimeSpan.FromSeconds(1)
                     : type == typeof(UnixFileMode) ? UnixFileMode.UserRead | UnixFileMode.UserWrite
                     : type.IsEnum ? Enum.GetValues(type).Cast<object>().Last()
@@ -70,7 +70,7 @@ public sealed class AeronetServerOptionsSetupTests
                 {
                     found[key] = property.GetValue(owner);
                 }
-                else if (property.GetValue(owner) is { } value and not IEnumerable)
+                else if (property.GetValue(owner) is { } value and not IEnumerable and not Delegate)
                 {
                     Find(key, value);
                 }
@@ -86,10 +86,12 @@ public sealed class AeronetServerOptionsSetupTests
             ["Aeronet:AllowedMethods:0"] = "GET",
             ["Aeronet:AllowedMethods:1"] = "HEAD",
             ["Aeronet:GlobalHeaders:X-Frame-Options"] = "DENY",
+            ["Aeronet:ConnectTunnels:Allow:0"] = "a.example:443",
             ["Aeronet:Limits:MaxRequestsPerConnection"] = "",
         });
         Assert.Empty(read.ConfigurationFaults);
         Assert.Equal(["GET", "HEAD"], read.AllowedMethods);
+        Assert.Equal(["a.example:443"], read.ConnectTunnels.Allow);
         Assert.Equal("DENY", read.GlobalHeaders["x-frame-options"]);
         Assert.Null(read.Limits.MaxRequestsPerConnection);
     }
@@ -137,7 +139,7 @@ public sealed class AeronetServerOptionsSetupTests
     }
 
     [Fact]
-    public void Socket_settings_and_transports_without_effect_are_remembered()
+    public void Socket_settings_without_effect_are_remembered()
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
         builder.WebHost.UseSockets(static sockets =>
@@ -145,11 +147,10 @@ public sealed class AeronetServerOptionsSetupTests
             sockets.UnsafePreferInlineScheduling = true;
             sockets.CreateBoundListenSocket = static _ => throw new NotSupportedException();
         });
-        builder.Services.AddSingleton<IConnectionListenerFactory, ForeignTransport>();
         builder.WebHost.UseAeronet();
         List<string> unused = builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.SettingsWithoutEffect;
         Assert.Equal(
-            ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket", $"IConnectionListenerFactory {typeof(ForeignTransport).FullName}"],
+            ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket"],
             unused);
     }
 
@@ -169,10 +170,5 @@ public sealed class AeronetServerOptionsSetupTests
         var options = new AeronetServerOptions();
         AeronetServerOptionsSetup.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build().GetSection("Aeronet"), options);
         return options;
-    }
-
-    private sealed class ForeignTransport : IConnectionListenerFactory
-    {
-        public ValueTask<IConnectionListener> BindAsync(System.Net.EndPoint endpoint, System.Threading.CancellationToken cancellationToken = default) => throw new NotSupportedException();
     }
 }

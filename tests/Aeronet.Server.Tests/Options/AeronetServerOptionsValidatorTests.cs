@@ -40,6 +40,10 @@ public sealed class AeronetServerOptionsValidatorTests
         { "GlobalHeaders[X] is \"\\u00E9\"", static options => options.GlobalHeaders["X"] = "\u00e9" },
         { "GlobalHeaders[X] is \"\"", static options => options.GlobalHeaders["X"] = "" },
         { "GlobalHeaders[X] is \" a\"", static options => options.GlobalHeaders["X"] = " a" },
+        { "ConnectTunnels.Allow is \"a.example\"", static options => options.ConnectTunnels.Allow.Add("a.example") },
+        { "ConnectTunnels.ConnectTimeout is 00:00:00", static options => options.ConnectTunnels.ConnectTimeout = TimeSpan.Zero },
+        { "ConnectTunnels.IdleTimeout is 2.00:00:00", static options => options.ConnectTunnels.IdleTimeout = TimeSpan.FromDays(2) },
+        { "ConnectTunnels.MaxConcurrentTunnels is 0", static options => options.ConnectTunnels.MaxConcurrentTunnels = 0 },
         { "Transport.", static options => options.Transport.IOThreadCount = 0 },
     };
 

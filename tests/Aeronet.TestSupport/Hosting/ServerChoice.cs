@@ -1,5 +1,6 @@
 using System;
 using Aeronet.Server;
+using Aeronet.Transport;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.TestSupport.Hosting;
@@ -17,11 +18,20 @@ public static class ServerChoice
                 break;
             case ServerKind.Kestrel:
                 break;
+            case ServerKind.KestrelOnAeronet when shape == BuilderShape.Empty:
+                web.UseAeronetTransport().UseKestrelCore(); // in this order here, in the other one with a builder that has Kestrel
+                break;
+            case ServerKind.KestrelOnAeronet:
+                web.UseAeronetTransport();
+                break;
             case ServerKind.AeronetThreadPool:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 break;
             case ServerKind.AeronetHandOff:
                 web.UseAeronet(options => options.HandOffProbe = static () => Random.Shared.Next(2) == 0);
+                break;
+            case ServerKind.AeronetSockets:
+                web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
                 break;
             default:
                 web.UseAeronet();

@@ -14,4 +14,10 @@ public enum ServerKind
 
     /// <summary>Aeronet, loops that go on with other threads at every second point where they can.</summary>
     AeronetHandOff,
+
+    /// <summary>Aeronet on the portable backend.</summary>
+    AeronetSockets,
+
+    /// <summary>Kestrel's HTTP on Aeronet's sockets: Kestrel in everything that the tests expect.</summary>
+    KestrelOnAeronet,
 }

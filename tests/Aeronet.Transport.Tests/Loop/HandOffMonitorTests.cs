@@ -147,8 +147,6 @@ public sealed class HandOffMonitorTests : IDisposable
 
         public ManualResetEventSlim Ended { get; } = new();
 
-        public int Index => 0;
-
         public LoopRole Role { get; } = new(new BlockPool());
 
         public LoopCounters Counters { get; } = new();

@@ -1,0 +1,81 @@
+using System;
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Listen;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Aeronet.Transport;
+
+/// <summary>Listens with Aeronet's loops for anything that takes its connections as <see cref="ConnectionContext"/>: Kestrel, <c>ConnectionHandler</c> servers, brokers.</summary>
+/// <remarks>
+/// All endpoints share the loops. They start with the first <see cref="BindAsync"/> and end when the last listener was disposed and its connections are gone.
+/// Register it with <c>UseAeronetTransport()</c> or <c>AddAeronetTransport()</c>. Members may be called from any thread.
+/// </remarks>
+public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConnectionListenerFactorySelector
+{
+    private readonly SharedLoops _loops;
+    private readonly IOptions<AeronetTransportOptions> _options;
+    private readonly ILoggerFactory _loggerFactory;
+    private PipeBridgeSettings? _settings;
+
+    /// <summary>A factory with loops of its own.</summary>
+    /// <param name="options">Read at the first bind.</param>
+    /// <param name="loggerFactory">For the category <c>Aeronet.Transport</c>.</param>
+    /// <param name="meterFactory">For the meter <c>Aeronet</c>; null: no metrics.</param>
+    public AeronetTransportFactory(IOptions<AeronetTransportOptions> options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null)
+        : this(options, loggerFactory, new SharedLoops(options, loggerFactory, meterFactory))
+    {
+    }
+
+    internal AeronetTransportFactory(IOptions<AeronetTransportOptions> options, ILoggerFactory loggerFactory, SharedLoops loops)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(loggerFactory);
+        _options = options;
+        _loggerFactory = loggerFactory;
+        _loops = loops;
+    }
+
+    /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets, on Linux. What is declined goes to the factory that was registered before.</summary>
+    /// <param name="endpoint">What an application wants to listen on.</param>
+    public bool CanBind(EndPoint endpoint) => OperatingSystem.IsLinux() && endpoint switch
+    {
+        IPEndPoint => true,
+        UnixDomainSocketEndPoint => true,
+        FileHandleEndPoint handle => handle.FileHandleType != FileHandleType.Pipe,
+        _ => false,
+    };
+
+    /// <summary>Listens; port 0 is resolved in the listener's <see cref="IConnectionListener.EndPoint"/>. Connections may be accepted before it returns.</summary>
+    /// <param name="endpoint">An <see cref="IPEndPoint"/>, <see cref="UnixDomainSocketEndPoint"/> or <see cref="FileHandleEndPoint"/>.</param>
+    /// <param name="cancellationToken">Not used: binding does not wait.</param>
+    /// <exception cref="AddressInUseException">Somebody listens there.</exception>
+    /// <exception cref="SocketException">Any other refusal of the system.</exception>
+    /// <exception cref="OptionsValidationException">An option is out of range.</exception>
+    /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
+    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        EventLoopGroup group = _loops.Acquire();
+        PipeBridgeSettings settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
+        AeronetConnectionListener listener = new(_loops, group, settings);
+        try
+        {
+            listener.Bind(endpoint);
+            return listener;
+        }
+        catch
+        {
+            await listener.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+}

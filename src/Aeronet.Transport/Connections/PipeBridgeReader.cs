@@ -1,0 +1,464 @@
+using System;
+using System.Buffers;
+using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Runtime.ExceptionServices;
+using System.Threading;
+using System.Threading.Tasks;
+using System.Threading.Tasks.Sources;
+using Aeronet.Transport.Buffers;
+using Microsoft.AspNetCore.Connections;
+
+namespace Aeronet.Transport.Connections;
+
+/// <summary>The receive side of a connection as a <see cref="PipeReader"/>: receives when somebody reads, straight into the buffer that is handed out.</summary>
+/// <remarks>
+/// A read is complete when bytes lie beyond what the last <see cref="AdvanceTo(SequencePosition, SequencePosition)"/> examined, at the end of
+/// the stream, and when it is cancelled. The buffer is one contiguous array; it moves only between two reads, so a received byte stays
+/// where it is while somebody looks at it.
+/// </remarks>
+internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult>
+{
+    private const int ReadSizeMax = 64 * 1024;
+
+    private readonly PipeBridge _bridge;
+    private readonly PipeContinuation _continuation;
+    private readonly Lock _lock = new();
+    private ReceiveBuffer _buffer;
+    private int _examined; // the first unread bytes, seen and left by the reader
+    private int _minimum = 1; // unread bytes that complete the read
+    private int _readSize;
+    private int _receivedThisEvent;
+    private Exception? _failure; // non-null: every read throws it
+    private CancellationTokenRegistration _registration;
+    private State _state;
+
+    internal PipeBridgeReader(PipeBridge bridge)
+    {
+        _bridge = bridge;
+        _continuation = new PipeContinuation(bridge);
+        _readSize = bridge.Settings.ReadSizeMin;
+    }
+
+    [Flags]
+    private enum State : ushort
+    {
+        None = 0,
+        Waiting = 1, // a read has begun and its result has not been taken
+        Reading = 2, // a result was taken and AdvanceTo has not been called
+        Tentative = 4, // the same, but the result was a cancelled one: another read may begin
+        Cancelled = 8, // the next result says so
+        Completed = 16, // by the application
+        Readable = 32, // an edge has come since the last receive that found the socket empty
+        PeerClosed = 64, // FIN or reset: no more edges, receive until the end
+        Ended = 128, // end of stream was received
+        Closed = 256, // the descriptor is closed
+    }
+
+    private bool Has(State any) => (_state & any) != 0;
+
+    /// <summary>A read that begins now, or waits, is complete.</summary>
+    private bool HasResult => Has(State.Cancelled | State.Ended) || _failure is not null || (_buffer.Length > _examined && _buffer.Length >= _minimum);
+
+    private bool IsOver => Has(State.Ended | State.Closed | State.Completed) || _failure is not null;
+
+    // The application's side.
+
+    public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => ReadAsync(1, cancellationToken);
+
+    protected override ValueTask<ReadResult> ReadAtLeastAsyncCore(int minimumSize, CancellationToken cancellationToken) => ReadAsync(Math.Max(1, minimumSize), cancellationToken);
+
+    private ValueTask<ReadResult> ReadAsync(int minimum, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return ValueTask.FromCanceled<ReadResult>(cancellationToken);
+            }
+            PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
+            PipeErrors.ThrowIf(Has(State.Reading), PipeErrors.AlreadyReading);
+            _minimum = minimum;
+            if (!HasResult && Has(State.Readable) && !IsBudgetUsedUp())
+            {
+                Receive();
+                if (!HasResult && Has(State.Readable))
+                {
+                    _bridge.RequestLoop(PipeBridge.Wanted.Requeue); // its budget is used up
+                }
+            }
+            if (HasResult)
+            {
+                return new ValueTask<ReadResult>(TakeResult());
+            }
+            _state |= State.Waiting;
+            _bridge.IsReaderWaiting = true;
+            if (cancellationToken.CanBeCanceled && !TryRegister(cancellationToken))
+            {
+                return ValueTask.FromCanceled<ReadResult>(cancellationToken);
+            }
+        }
+        _bridge.OnReaderWaits();
+        return new ValueTask<ReadResult>(this, 0);
+    }
+
+    private bool TryRegister(CancellationToken cancellationToken)
+    {
+        _registration = cancellationToken.UnsafeRegister(static reader => ((PipeBridgeReader)reader!).CancelPendingRead(), this);
+        if (_registration != default)
+        {
+            return true;
+        }
+        // Cancelled since it was looked at: the callback has run already, in the line above.
+        _state &= ~(State.Waiting | State.Cancelled);
+        return false;
+    }
+
+    public override bool TryRead(out ReadResult result)
+    {
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
+            PipeErrors.ThrowIf(Has(State.Waiting | State.Reading), PipeErrors.AlreadyReading);
+            _minimum = 1;
+            if (!HasResult && Has(State.Readable) && !IsBudgetUsedUp())
+            {
+                Receive();
+            }
+            if (HasResult)
+            {
+                result = TakeResult();
+                return true;
+            }
+            result = default;
+            return false;
+        }
+    }
+
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        bool hasEnded = false;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
+            PipeErrors.ThrowIf(!Has(State.Reading | State.Tentative), PipeErrors.NoReadToComplete);
+            if (consumed.GetObject() is not null || examined.GetObject() is not null)
+            {
+                Advance(consumed, examined);
+            }
+            _state &= ~(State.Reading | State.Tentative);
+            if (_failure is not null)
+            {
+                ReleaseUnheld();
+            }
+            else if (Has(State.PeerClosed))
+            {
+                hasEnded = LookForEnd();
+            }
+        }
+        if (hasEnded)
+        {
+            _bridge.OnInputEnded();
+        }
+    }
+
+    private void Advance(SequencePosition consumed, SequencePosition examined)
+    {
+        int start = _buffer.IsAllocated ? _buffer.Offset : 0;
+        int end = start + _buffer.Length;
+        int consumedTo = consumed.GetObject() is null ? start : consumed.GetInteger();
+        int examinedTo = examined.GetObject() is null ? consumedTo : examined.GetInteger();
+        PipeErrors.ThrowIf(examinedTo < consumedTo, PipeErrors.ExaminedBeforeConsumed);
+        bool isOurs = _buffer.IsAllocated
+            && (consumed.GetObject() is null || consumed.GetObject() == _buffer.Array)
+            && (examined.GetObject() is null || examined.GetObject() == _buffer.Array);
+        PipeErrors.ThrowIf(!isOurs || consumedTo < start || examinedTo > end, PipeErrors.InvalidCursor);
+        _buffer.Consume(consumedTo - start);
+        _examined = examinedTo - consumedTo;
+        if (_buffer.Length == 0)
+        {
+            _buffer.Release(_bridge.Connection.Loop.Blocks); // idle connections hold no memory
+        }
+    }
+
+    public override void CancelPendingRead()
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            _state |= State.Cancelled;
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    public override void Complete(Exception? exception = null)
+    {
+        lock (_lock)
+        {
+            _state = (_state | State.Completed) & ~(State.Reading | State.Tentative);
+            ReleaseUnheld();
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token)
+    {
+        lock (_lock)
+        {
+            return !HasResult ? ValueTaskSourceStatus.Pending : _failure is null ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Faulted;
+        }
+    }
+
+    void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(!_continuation.Set(continuation, state, flags), PipeErrors.Concurrent);
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
+    {
+        CancellationTokenRegistration registration;
+        ReadResult result;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
+            registration = _registration;
+            _registration = default;
+            result = TakeResult();
+        }
+        registration.Dispose(); // outside of the lock: it waits for a callback that is running
+        if (result.IsCanceled)
+        {
+            registration.Token.ThrowIfCancellationRequested();
+        }
+        return result;
+    }
+
+    // The loop's side.
+
+    /// <summary>Bytes, end of stream or an error can be received. Loop only.</summary>
+    internal void OnReadable(bool peerClosed)
+    {
+        bool isDue;
+        bool hasEnded;
+        lock (_lock)
+        {
+            _receivedThisEvent = 0;
+            _state |= State.Readable | (peerClosed ? State.PeerClosed : State.None);
+            hasEnded = ReceiveForWaiter();
+            isDue = TakeIfDue();
+        }
+        Report(hasEnded, isDue);
+    }
+
+    /// <summary>The connection is dead; what was received before can still be there. Loop only.</summary>
+    internal void OnReset()
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            _receivedThisEvent = 0;
+            _state |= State.Readable | State.PeerClosed;
+            _ = ReceiveForWaiter();
+            if (!Has(State.Ended | State.Reading) && !Has(State.Readable))
+            {
+                _failure ??= new ConnectionResetException("The connection was reset by the peer.");
+                ReleaseUnheld();
+            }
+            isDue = TakeIfDue();
+        }
+        Report(hasEnded: false, isDue);
+    }
+
+    /// <summary>Every read throws from now on. Any thread.</summary>
+    internal void Fail(Exception reason)
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            if (!Has(State.Ended))
+            {
+                _failure ??= reason;
+                ReleaseUnheld();
+            }
+            isDue = TakeIfDue();
+        }
+        Report(hasEnded: false, isDue);
+    }
+
+    /// <summary>The connection ends in order: reads throw. True when bytes may be unread in the socket. Loop only.</summary>
+    internal bool Shutdown(Exception reason)
+    {
+        bool mayHaveUnread;
+        lock (_lock)
+        {
+            mayHaveUnread = Has(State.Readable) && !Has(State.Ended) && _failure is null;
+        }
+        Fail(reason);
+        return mayHaveUnread;
+    }
+
+    /// <summary>No thread receives any more once this has returned. Loop only.</summary>
+    internal void Close()
+    {
+        lock (_lock)
+        {
+            _state |= State.Closed;
+        }
+        Fail(new ConnectionAbortedException("The connection is closed."));
+    }
+
+    private void Report(bool hasEnded, bool isDue)
+    {
+        // In this order: what was received is worth an answer even though the peer has finished.
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+        if (hasEnded)
+        {
+            _bridge.OnInputEnded();
+        }
+    }
+
+    // Under the lock.
+
+    private bool TakeIfDue() => Has(State.Waiting) && HasResult && _continuation.TryTake();
+
+    private ReadResult TakeResult()
+    {
+        _state &= ~State.Waiting;
+        _bridge.IsReaderWaiting = false;
+        _bridge.IsStreaming = false;
+        if (_failure is not null)
+        {
+            ExceptionDispatchInfo.Throw(_failure);
+        }
+        bool isCancelled = Has(State.Cancelled);
+        _state = (_state & ~State.Cancelled) | (isCancelled ? State.Tentative : State.Reading);
+        ReadOnlySequence<byte> bytes = _buffer.Length > 0 ? new ReadOnlySequence<byte>(_buffer.Array, _buffer.Offset, _buffer.Length) : default;
+        return new ReadResult(bytes, isCancelled, Has(State.Ended));
+    }
+
+    /// <summary>True: the loop has other connections to serve, it calls again.</summary>
+    private bool IsBudgetUsedUp()
+    {
+        if (_receivedThisEvent < _bridge.Settings.ReadPerEventMax || !_bridge.IsInLoopFrame)
+        {
+            return false;
+        }
+        _bridge.RequestLoop(PipeBridge.Wanted.Requeue);
+        return true;
+    }
+
+    /// <summary>Receives if somebody waits, or to find the end behind FIN. True: the end was found. Loop only.</summary>
+    private bool ReceiveForWaiter()
+    {
+        if (Has(State.Completed))
+        {
+            return Has(State.PeerClosed); // nobody reads: what is there is not looked at
+        }
+        if (Has(State.Waiting) && !HasResult && !IsOver)
+        {
+            Receive();
+            if (!HasResult && Has(State.Readable))
+            {
+                _bridge.Connection.RequeueReadable();
+            }
+            return IsOver;
+        }
+        return Has(State.PeerClosed) && LookForEnd();
+    }
+
+    /// <summary>Receives ahead of the reader, who may want to know that the peer has finished. Not while a reader holds the buffer.</summary>
+    private bool LookForEnd()
+    {
+        if (Has(State.Reading | State.Tentative) || IsOver)
+        {
+            return IsOver;
+        }
+        if (_buffer.Length < _bridge.Settings.ReadAheadMax)
+        {
+            Receive();
+        }
+        return IsOver;
+    }
+
+    private void Receive()
+    {
+        Debug.Assert(!IsOver);
+        Debug.Assert(!Has(State.Reading));
+        TransportConnection connection = _bridge.Connection;
+        PipeBridgeSettings settings = _bridge.Settings;
+        do
+        {
+            Span<byte> free = _buffer.GetFree(connection.Loop.Blocks, Math.Min(_readSize, settings.ReadPerEventMax));
+            IoResult result = connection.Receive(free);
+            if (result.HasBytes)
+            {
+                _buffer.Commit(result.Bytes);
+                _receivedThisEvent += result.Bytes;
+                AdaptReadSize(free.Length, result.Bytes);
+                if (result.Bytes == free.Length || Has(State.PeerClosed))
+                {
+                    continue;
+                }
+            }
+            else if (result.IsEndOfStream)
+            {
+                _state |= State.Ended;
+            }
+            else if (result.IsFailed)
+            {
+                _failure = new ConnectionResetException("The connection was reset by the peer.");
+            }
+            _state &= ~State.Readable; // a short read means drained: the next bytes bring an edge
+            break;
+        }
+        while (MustReceiveMore(settings));
+        if (_buffer.Length == 0 || _failure is not null)
+        {
+            ReleaseUnheld();
+        }
+    }
+
+    private bool MustReceiveMore(PipeBridgeSettings settings) =>
+        _receivedThisEvent < settings.ReadPerEventMax
+        && (Has(State.PeerClosed) ? _buffer.Length < settings.ReadAheadMax : _buffer.Length < _minimum);
+
+    /// <summary>A full read asks for more next time, a small one for less: 20 KB messages come in one call, and idle connections stay cheap.</summary>
+    private void AdaptReadSize(int asked, int got)
+    {
+        if (got == asked && asked == _readSize && _readSize < ReadSizeMax)
+        {
+            _readSize = Math.Min(_readSize * 4, Math.Max(ReadSizeMax, _bridge.Settings.ReadSizeMin));
+        }
+        else if (got < _readSize / 4 && _readSize > _bridge.Settings.ReadSizeMin)
+        {
+            _readSize = Math.Max(_readSize / 2, _bridge.Settings.ReadSizeMin);
+        }
+    }
+
+    private void ReleaseUnheld()
+    {
+        if (!Has(State.Reading | State.Tentative))
+        {
+            _examined = 0;
+            _buffer.Release(_bridge.Connection.Loop.Blocks);
+        }
+    }
+}

@@ -1,0 +1,412 @@
+using System;
+using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Threading;
+using System.Threading.Tasks;
+using System.Threading.Tasks.Sources;
+using Aeronet.Transport.Buffers;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
+
+namespace Aeronet.Transport.Connections;
+
+/// <summary>The send side of a connection as a <see cref="PipeWriter"/>: writes into blocks of the loop's pool, which are sent as they are.</summary>
+/// <remarks>A flush sends at once, unless it runs in a frame of the bridge or is held; it waits only while more unsent bytes than the limit lie behind a full socket.</remarks>
+internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush
+{
+    private readonly PipeBridge _bridge;
+    private readonly PipeContinuation _continuation;
+    private readonly Lock _lock = new();
+    private WriteBuffer _buffer;
+    private CancellationTokenRegistration _registration;
+    private long _heldNumber; // of the flush that is held; 0: none
+    private long _heldCount;
+    private State _state;
+
+    internal PipeBridgeWriter(PipeBridge bridge)
+    {
+        _bridge = bridge;
+        _continuation = new PipeContinuation(bridge);
+    }
+
+    [Flags]
+    private enum State : byte
+    {
+        None = 0,
+        Waiting = 1, // a flush has begun and its result has not been taken
+        Paused = 2, // too much is unsent
+        Cancelled = 4, // the next result says so
+        Completed = 8, // by the application
+        PeerGone = 16, // nobody takes bytes any more: they are dropped
+        Blocked = 32, // the socket is full, OnWritable comes
+        Closed = 64, // the descriptor is closed
+    }
+
+    private bool Has(State any) => (_state & any) != 0;
+
+    private bool HasResult => Has(State.Cancelled | State.PeerGone) || !Has(State.Paused);
+
+    private BlockPool Blocks => _bridge.Connection.Loop.Blocks;
+
+    // The application's side.
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _buffer.Unflushed;
+            }
+        }
+    }
+
+    public override Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
+            return _buffer.GetMemory(Blocks, sizeHint);
+        }
+    }
+
+    public override Span<byte> GetSpan(int sizeHint = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
+            return _buffer.GetSpan(Blocks, sizeHint);
+        }
+    }
+
+    public override void Advance(int bytes)
+    {
+        lock (_lock)
+        {
+            if (!Has(State.Completed) && !_buffer.TryAdvance(bytes))
+            {
+                throw new ArgumentOutOfRangeException(nameof(bytes));
+            }
+        }
+    }
+
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+        }
+        bool hasFailed;
+        ValueTask<FlushResult> result;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
+            _buffer.Flush();
+            hasFailed = Has(State.PeerGone) ? Drop() : !MayWait() && Send();
+            if (HasResult)
+            {
+                result = new ValueTask<FlushResult>(TakeResult());
+            }
+            else
+            {
+                _state |= State.Waiting;
+                result = new ValueTask<FlushResult>(this, 0);
+                if (cancellationToken.CanBeCanceled && !TryRegister(cancellationToken))
+                {
+                    result = ValueTask.FromCanceled<FlushResult>(cancellationToken);
+                }
+            }
+        }
+        if (hasFailed)
+        {
+            _bridge.OnSendFailed();
+        }
+        return result;
+    }
+
+    private bool TryRegister(CancellationToken cancellationToken)
+    {
+        _registration = cancellationToken.UnsafeRegister(static writer => ((PipeBridgeWriter)writer!).CancelPendingFlush(), this);
+        if (_registration != default)
+        {
+            return true;
+        }
+        // Cancelled since it was looked at: the callback has run already, in the line above.
+        _state &= ~(State.Waiting | State.Cancelled);
+        return false;
+    }
+
+    public override void CancelPendingFlush()
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            _state |= State.Cancelled;
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    public override void Complete(Exception? exception = null)
+    {
+        bool hasFailed;
+        lock (_lock)
+        {
+            if (Has(State.Completed))
+            {
+                return;
+            }
+            _state |= State.Completed;
+            _buffer.Flush();
+            hasFailed = Has(State.PeerGone) ? Drop() : exception is null && !_bridge.IsInLoopFrame && Send();
+        }
+        if (hasFailed)
+        {
+            _bridge.OnSendFailed();
+        }
+        if (exception is not null)
+        {
+            _bridge.Abort(exception);
+            return;
+        }
+        _bridge.RequestLoop(PipeBridge.Wanted.End);
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<FlushResult>.GetStatus(short token)
+    {
+        lock (_lock)
+        {
+            return HasResult ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Pending;
+        }
+    }
+
+    void IValueTaskSource<FlushResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(!_continuation.Set(continuation, state, flags), PipeErrors.Concurrent);
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    FlushResult IValueTaskSource<FlushResult>.GetResult(short token)
+    {
+        CancellationTokenRegistration registration;
+        FlushResult result;
+        lock (_lock)
+        {
+            PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
+            registration = _registration;
+            _registration = default;
+            result = TakeResult();
+        }
+        registration.Dispose(); // outside of the lock: it waits for a callback that is running
+        if (result.IsCanceled)
+        {
+            registration.Token.ThrowIfCancellationRequested();
+        }
+        return result;
+    }
+
+    // The bridge's side. What returns bool returns true when a send has failed: the bridge then tells the reader, outside of the lock.
+
+    /// <summary>Completed by the application, and nothing is left to send. Any thread.</summary>
+    internal bool IsFinished(out bool isPeerGone)
+    {
+        lock (_lock)
+        {
+            isPeerGone = Has(State.PeerGone);
+            return Has(State.Completed) && (isPeerGone || _buffer.Length == 0);
+        }
+    }
+
+    /// <summary>A flush outside of a frame is held. Any thread, a moment old.</summary>
+    internal bool IsHolding => Volatile.Read(ref _heldNumber) != 0;
+
+    void IHeldFlush.SendHeld(long number)
+    {
+        bool hasFailed;
+        lock (_lock)
+        {
+            if (_heldNumber != number)
+            {
+                return; // sent meanwhile
+            }
+            _bridge.IsStreaming = true;
+            hasFailed = Send();
+        }
+        if (hasFailed)
+        {
+            _bridge.OnSendFailed();
+        }
+    }
+
+    /// <summary>Sends what flushes in a frame have left, or holds have kept. Any thread.</summary>
+    internal bool SendDeferred()
+    {
+        bool hasFailed;
+        bool isDue;
+        lock (_lock)
+        {
+            hasFailed = Send();
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+        return hasFailed;
+    }
+
+    /// <summary>The socket takes bytes again. Loop only.</summary>
+    internal bool OnWritable()
+    {
+        lock (_lock)
+        {
+            _state &= ~State.Blocked;
+        }
+        return SendDeferred();
+    }
+
+    /// <summary>Bytes are dropped from now on, flushes say that the pipe is completed. Any thread.</summary>
+    internal void OnPeerGone()
+    {
+        bool isDue;
+        lock (_lock)
+        {
+            _state |= State.PeerGone;
+            Drop();
+            isDue = TakeIfDue();
+        }
+        if (isDue)
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    /// <summary>Ends the connection for the peer. Any thread.</summary>
+    internal void Abort()
+    {
+        lock (_lock)
+        {
+            if (!Has(State.Closed))
+            {
+                if (_bridge.Settings.EndsWithFinOnError)
+                {
+                    _bridge.Connection.ShutdownSend();
+                }
+                else
+                {
+                    _bridge.Connection.Abort();
+                }
+            }
+        }
+        OnPeerGone();
+    }
+
+    /// <summary>No thread sends any more once this has returned. Loop only.</summary>
+    internal void Close()
+    {
+        lock (_lock)
+        {
+            _state |= State.Closed;
+        }
+        OnPeerGone();
+    }
+
+    // Under the lock.
+
+    private bool TakeIfDue() => Has(State.Waiting) && HasResult && _continuation.TryTake();
+
+    private FlushResult TakeResult()
+    {
+        bool isCancelled = Has(State.Cancelled);
+        _state &= ~(State.Waiting | State.Cancelled);
+        return new FlushResult(isCancelled, isCompleted: Has(State.PeerGone));
+    }
+
+    /// <summary>What was flushed leaves later, in one send with what follows.</summary>
+    private bool MayWait()
+    {
+        if (_buffer.Flushed >= _bridge.Settings.DeferredMax)
+        {
+            return false;
+        }
+        if (_bridge.IsInFrame)
+        {
+            return true;
+        }
+        if (_heldNumber == 0)
+        {
+            if (_buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
+            {
+                return false;
+            }
+            _heldNumber = ++_heldCount;
+            held.Add(this, _heldNumber);
+        }
+        return true;
+    }
+
+    private bool Send()
+    {
+        _heldNumber = 0;
+        if (_buffer.Flushed == 0 || Has(State.Blocked | State.PeerGone | State.Closed))
+        {
+            Pause();
+            return false;
+        }
+        SendOutcome outcome = _buffer.Send(_bridge.Connection);
+        if (outcome == SendOutcome.Failed)
+        {
+            _state |= State.PeerGone;
+            Drop();
+            return true;
+        }
+        if (outcome == SendOutcome.Blocked)
+        {
+            _state |= State.Blocked;
+            _bridge.Connection.NotifyWhenWritable();
+        }
+        Pause();
+        return false;
+    }
+
+    private void Pause()
+    {
+        if (_buffer.Flushed >= _bridge.Settings.PauseAt)
+        {
+            _state |= State.Paused;
+        }
+        else if (_buffer.Flushed < _bridge.Settings.ResumeBelow)
+        {
+            _state &= ~State.Paused;
+        }
+    }
+
+    /// <summary>False, so that it can stand where a send could.</summary>
+    private bool Drop()
+    {
+        if (Has(State.Completed))
+        {
+            _buffer.Clear(Blocks);
+        }
+        else
+        {
+            _buffer.Drop(Blocks);
+        }
+        return false;
+    }
+}

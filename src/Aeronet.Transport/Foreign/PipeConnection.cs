@@ -1,0 +1,924 @@
+using System;
+using System.Buffers;
+using System.Diagnostics;
+using System.IO;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Native.Libc;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Listen;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+
+#pragma warning disable CA2012 // the awaiters of the one read and the one flush under way are kept in fields and asked once each
+
+namespace Aeronet.Transport.Foreign;
+
+/// <summary>A connection of somebody else's transport on one of our loops: its pipes look like a non-blocking socket to the protocol.</summary>
+/// <remarks>
+/// One idea although long: the two halves of a pipe as the two halves of a socket, and the life around them.
+/// <code>
+///   Admitted ==(the middleware has called the terminal)==&gt; Started ==(Close)==&gt; Closed ==(middleware returned, context disposed)==&gt; gone
+///       +================(the middleware returned without)====================&gt; Closed
+/// </code>
+/// Reading: at most one ReadAsync is under way, started when the protocol has emptied what the last one brought; its completion is the
+/// "readable" edge. Writing: a send copies into the pipe and flushes; while the flush is under way the next send would block, and its
+/// completion is the "writable" edge. With a transport whose flush completes when the kernel has the bytes this is exactly a socket with
+/// a send buffer of <see cref="SendBytesMax"/>; with others up to their own pause threshold more is on its way.
+/// The protocol may close while the last flush is under way: it is waited for before the pipes are completed.
+/// </remarks>
+internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITimed, IPosted, IConnectionControls
+{
+    /// <summary>Most bytes copied into the pipe by one send. As Kestrel's pause threshold: one hop between threads per 64 KiB costs less than 1 % of sending them.</summary>
+    internal const int SendBytesMax = 64 * 1024;
+
+    // How long the peer may take for the last bytes after the protocol has closed. The kernel gives its own send buffer longer; ours is memory of the process.
+    private const int LastFlushMsMax = 30_000;
+
+    private readonly ILoopHost _host;
+    private readonly ForeignTraits _traits;
+    private readonly ConnectionFeatures _features;
+    private readonly IDuplexPipe _transportPipes; // the transport's own, which middleware may have replaced
+    private readonly TaskCompletionSource<bool> _admitted = new(TaskCreationOptions.RunContinuationsAsynchronously); // the middleware must not run on the loop
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously); // the same
+    private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously); // the same
+    private readonly Action _onReadCompleted;
+    private readonly Action _onFlushed;
+
+    // Written before Start is posted.
+    private ConnectionContext _context;
+    private IDuplexPipe _pipes;
+
+    // Loop thread only.
+    private IConnectionHandler? _handler; // Null until admitted.
+    private State _state;
+    private ulong _key;
+    private long _admittedMs;
+    private long _deadlineAtStartMs = long.MaxValue; // what the protocol asked for before Start
+
+    // Receive owner, and the read's completion while _reading is Pending.
+    private ReadResult _read; // valid exactly while _reading is Ready and _readError is null
+    private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _readAwaiter;
+    private Exception? _readError;
+    private int _reading; // volatile: Reading
+
+    // Under _gate.
+    private readonly Lock _gate = new();
+    private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _flushAwaiter;
+    private bool _isFlushing;
+    private bool _hasSendFailed;
+    private bool _wantsWritable;
+    private bool _wantsShutdown;
+    private bool _isShutDown;
+    private TaskCompletionSource? _underWayDone; // Non-null once the closed connection waits for a read or a flush.
+
+    // Any thread: interlocked.
+    private TimerLink _timer = TimerLink.None;
+    private int _posted;
+    private int _isAborted;
+    private int _isCloseRequested;
+    private int _isTaken; // the middleware has handed the connection over
+    private int _isPeerClosed; // a read said that nothing follows
+
+    public PipeConnection(ILoopHost host, BoundEndpoint endpoint, ConnectionContext context, ForeignTraits traits)
+        : base(host.Context)
+    {
+        _host = host;
+        Endpoint = endpoint;
+        _context = context;
+        _pipes = _transportPipes = context.Transport;
+        _traits = traits;
+        _onReadCompleted = OnReadCompleted;
+        _onFlushed = OnFlushed;
+        _features = new ConnectionFeatures(this, host.Logger, this);
+
+        // What Kestrel puts on top of every transport.
+        context.Features.Set<IConnectionLifetimeNotificationFeature>(_features);
+        context.Features.Set<IConnectionHeartbeatFeature>(_features);
+        context.Features.Set<IConnectionCompleteFeature>(_features);
+        context.Features.Set<IPersistentStateFeature>(_features);
+        context.Features.Set(this); // how the terminal delegate finds us behind any middleware
+    }
+
+    // Owned by the loop.
+    [Flags]
+    private enum State
+    {
+        None = 0,
+        Started = 1,
+        ResetDelivered = 4,
+        DrainDelivered = 8,
+        Closed = 16,
+    }
+
+    private static class Reading
+    {
+        internal const int Idle = 0; // nothing is known to be there
+        internal const int Pending = 1; // a ReadAsync is under way
+        internal const int Ready = 2; // its result, or what is left of it, is in _read
+    }
+
+    private static class Posted
+    {
+        internal const int Admit = 1;
+        internal const int Start = 2;
+        internal const int Handler = 4;
+        internal const int Timer = 8;
+        internal const int Readable = 16;
+        internal const int Writable = 32;
+        internal const int Reset = 64;
+        internal const int Drain = 128;
+        internal const int Abort = 256;
+        internal const int Heartbeat = 512;
+        internal const int PipelineEnded = 1024;
+        internal const int Gone = 2048;
+    }
+
+    public BoundEndpoint Endpoint { get; }
+
+    public override EndPoint? LocalEndPoint => _context.LocalEndPoint;
+
+    public override EndPoint? RemoteEndPoint => _context.RemoteEndPoint;
+
+    public override IFeatureCollection Features => _context.Features;
+
+    /// <summary>Middleware in front has ended TLS.</summary>
+    public override bool IsTls => _context.Features.Get<ITlsConnectionFeature>() is not null;
+
+    public override bool IsCloseRequested => Volatile.Read(ref _isCloseRequested) != 0;
+
+    public override long DeadlineMs => Volatile.Read(ref _timer.DeadlineMs);
+
+    public override bool CanHalfClose => _traits.HalfClose != HalfCloseBy.Nothing && ReferenceEquals(_pipes, _transportPipes);
+
+    ref TimerLink ITimed.Timer => ref _timer;
+
+    int IConnectionControls.Descriptor => -1;
+
+    private bool IsClosed => (_state & State.Closed) != 0;
+
+    private bool IsStarted => (_state & State.Started) != 0;
+
+    protected override string MakeConnectionId() => _context.ConnectionId;
+
+    // ---- Life: the listener's and the middleware's side (any thread) -----------------------------------------------
+
+    /// <summary>Joins the loop. False: the acceptor has refused the connection, or the loop has ended.</summary>
+    public Task<bool> AdmitAsync() => PostFlag(Posted.Admit) ? _admitted.Task : Task.FromResult(false);
+
+    /// <summary>The end of the middleware pipeline: the protocol runs until it closes the connection.</summary>
+    public async Task ServeAsync(ConnectionContext context)
+    {
+        if (Interlocked.Exchange(ref _isTaken, 1) != 0)
+        {
+            throw new InvalidOperationException("Connection middleware has called the next delegate twice.");
+        }
+        _context = context;
+        _pipes = context.Transport;
+        PostFlag(Posted.Start);
+        await _closed.Task.ConfigureAwait(false);
+        await CompletePipesAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The middleware has returned: ends the protocol, if it is not closed already.</summary>
+    public Task EndAsync()
+    {
+        PostFlag(Posted.PipelineEnded);
+        return _closed.Task;
+    }
+
+    /// <summary>The context is disposed of: leaves the loop, if it ever joined it.</summary>
+    public Task LeaveAsync()
+    {
+        if (!_admitted.Task.IsCompleted)
+        {
+            return Task.CompletedTask;
+        }
+        PostFlag(Posted.Gone);
+        return _gone.Task;
+    }
+
+    /// <summary>Ends the transport's connection, whatever state the protocol is in. Any thread.</summary>
+    public void AbortContext(string reason)
+    {
+        Volatile.Write(ref _isAborted, 1);
+        try
+        {
+            _context.Abort(new ConnectionAbortedException(reason));
+        }
+        catch (Exception exception)
+        {
+            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+        }
+    }
+
+    // ---- Receiving (receive owner) ------------------------------------------------------------------------------------
+
+    public override IoResult Receive(Span<byte> into)
+    {
+        Debug.Assert(!into.IsEmpty);
+        if (Volatile.Read(ref _isAborted) != 0)
+        {
+            return IoResult.Failed(IoError.ConnectionReset);
+        }
+        if (Volatile.Read(ref _isTaken) == 0)
+        {
+            return IoResult.WouldBlock; // the bytes belong to the middleware
+        }
+        if (Volatile.Read(ref _reading) == Reading.Idle)
+        {
+            BeginRead();
+        }
+        if (Volatile.Read(ref _reading) != Reading.Ready)
+        {
+            return IoResult.WouldBlock;
+        }
+        if (_readError is not null)
+        {
+            return IoResult.Failed(ToIoError(_readError));
+        }
+        return TakeBytes(into);
+    }
+
+    private IoResult TakeBytes(Span<byte> into)
+    {
+        ReadOnlySequence<byte> buffer = _read.Buffer;
+        if (buffer.IsEmpty)
+        {
+            if (_read.IsCompleted)
+            {
+                return IoResult.Transferred(0); // and stays so
+            }
+            Advance(buffer.End); // somebody has called CancelPendingRead
+            WatchForBytes();
+            return IoResult.WouldBlock;
+        }
+
+        int count = (int)Math.Min(buffer.Length, into.Length);
+        buffer.Slice(0, count).CopyTo(into);
+        _host.CountBytesRead(count);
+        ReadOnlySequence<byte> left = buffer.Slice(count);
+        if (!left.IsEmpty)
+        {
+            Debug.Assert(count == into.Length);
+            _read = new ReadResult(left, isCanceled: false, _read.IsCompleted);
+        }
+        else if (_read.IsCompleted)
+        {
+            _pipes.Input.AdvanceTo(buffer.End);
+            _read = new ReadResult(default, isCanceled: false, isCompleted: true);
+            PostFlag(Posted.Readable); // a short read counts as drained, and nothing else would announce the end
+        }
+        else
+        {
+            Advance(buffer.End);
+            if (count < into.Length)
+            {
+                WatchForBytes();
+            }
+        }
+        return IoResult.Transferred(count);
+    }
+
+    private void Advance(SequencePosition end)
+    {
+        _pipes.Input.AdvanceTo(end);
+        _read = default;
+        Volatile.Write(ref _reading, Reading.Idle);
+    }
+
+    // After a short read the protocol waits for an edge: this is what brings it.
+    private void WatchForBytes()
+    {
+        BeginRead();
+        if (Volatile.Read(ref _reading) == Reading.Ready)
+        {
+            PostFlag(Posted.Readable);
+        }
+    }
+
+    private void BeginRead()
+    {
+        Debug.Assert(_reading == Reading.Idle);
+        try
+        {
+            _readAwaiter = _pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
+            if (_readAwaiter.IsCompleted)
+            {
+                OnRead(_readAwaiter.GetResult());
+                Volatile.Write(ref _reading, Reading.Ready);
+                return;
+            }
+        }
+        catch (Exception exception)
+        {
+            OnReadFailed(exception);
+            Volatile.Write(ref _reading, Reading.Ready);
+            return;
+        }
+        Volatile.Write(ref _reading, Reading.Pending); // before the callback can run
+        _readAwaiter.UnsafeOnCompleted(_onReadCompleted);
+    }
+
+    // Any thread: the pipe's scheduler decides.
+    private void OnReadCompleted()
+    {
+        try
+        {
+            OnRead(_readAwaiter.GetResult());
+        }
+        catch (Exception exception)
+        {
+            OnReadFailed(exception);
+        }
+        lock (_gate)
+        {
+            Volatile.Write(ref _reading, Reading.Ready);
+            _underWayDone?.TrySetResult();
+        }
+        PostFlag(Posted.Readable);
+    }
+
+    private void OnRead(in ReadResult result)
+    {
+        _read = result;
+        if (result.IsCompleted)
+        {
+            Volatile.Write(ref _isPeerClosed, 1);
+        }
+    }
+
+    private void OnReadFailed(Exception exception)
+    {
+        _readError = exception;
+        TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+        PostFlag(Posted.Reset);
+    }
+
+    // ---- Sending (send owner) -------------------------------------------------------------------------------------------
+
+    public override IoResult Send(ReadOnlySpan<byte> bytes)
+    {
+        Debug.Assert(!bytes.IsEmpty);
+        if (!MaySend(out IoResult refused))
+        {
+            return refused;
+        }
+        int count = Math.Min(bytes.Length, SendBytesMax);
+        try
+        {
+            _pipes.Output.Write(bytes[..count]);
+        }
+        catch (Exception exception)
+        {
+            return FailSend(exception);
+        }
+        return Flush(count);
+    }
+
+    public override IoResult Send(ReadOnlySpan<ReadOnlyMemory<byte>> segments)
+    {
+        Debug.Assert(!segments.IsEmpty);
+        if (!MaySend(out IoResult refused))
+        {
+            return refused;
+        }
+        int count = 0;
+        try
+        {
+            foreach (ReadOnlyMemory<byte> segment in segments)
+            {
+                ReadOnlySpan<byte> bytes = segment.Span[..Math.Min(segment.Length, SendBytesMax - count)];
+                _pipes.Output.Write(bytes);
+                count += bytes.Length;
+                if (count == SendBytesMax)
+                {
+                    break;
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            return FailSend(exception);
+        }
+        return Flush(count);
+    }
+
+    public override void NotifyWhenWritable()
+    {
+        _host.Context.Counters.AddWriteDeferred();
+        lock (_gate)
+        {
+            if (_isFlushing)
+            {
+                _wantsWritable = true;
+                return;
+            }
+        }
+        PostFlag(Posted.Writable); // it became writable before this call
+    }
+
+    private bool MaySend(out IoResult refused)
+    {
+        refused = IoResult.Failed(IoError.ConnectionReset);
+        // Before the middleware has handed the connection over, what it puts around the bytes (TLS) is missing.
+        if (Volatile.Read(ref _isAborted) != 0 || (Volatile.Read(ref _isTaken) == 0 && _traits.HasMiddleware))
+        {
+            return false;
+        }
+        lock (_gate)
+        {
+            if (_hasSendFailed || _wantsShutdown)
+            {
+                return false;
+            }
+            refused = IoResult.WouldBlock;
+            return !_isFlushing;
+        }
+    }
+
+    private IoResult Flush(int count)
+    {
+        FlushResult result;
+        try
+        {
+            _flushAwaiter = _pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+            if (!_flushAwaiter.IsCompleted)
+            {
+                lock (_gate)
+                {
+                    _isFlushing = true; // before the callback can run
+                }
+                _flushAwaiter.UnsafeOnCompleted(_onFlushed);
+                _host.CountBytesWrittenImmediate(count);
+                return IoResult.Transferred(count);
+            }
+            result = _flushAwaiter.GetResult();
+        }
+        catch (Exception exception)
+        {
+            return FailSend(exception);
+        }
+        if (result.IsCompleted)
+        {
+            return FailSend(null); // nobody reads the other end any more
+        }
+        _host.CountBytesWrittenImmediate(count);
+        return IoResult.Transferred(count);
+    }
+
+    private IoResult FailSend(Exception? exception)
+    {
+        lock (_gate)
+        {
+            _hasSendFailed = true;
+        }
+        if (exception is not null)
+        {
+            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+        }
+        return IoResult.Failed(exception is null ? IoError.ConnectionReset : ToIoError(exception));
+    }
+
+    // Any thread: the pipe's scheduler decides.
+    private void OnFlushed()
+    {
+        bool hasFailed;
+        try
+        {
+            hasFailed = _flushAwaiter.GetResult().IsCompleted;
+        }
+        catch (Exception exception)
+        {
+            hasFailed = true;
+            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+        }
+
+        bool notify;
+        bool shutDown;
+        lock (_gate)
+        {
+            _isFlushing = false;
+            _hasSendFailed |= hasFailed;
+            notify = _wantsWritable;
+            _wantsWritable = false;
+            shutDown = _wantsShutdown && !_isShutDown;
+            _isShutDown |= shutDown;
+            _underWayDone?.TrySetResult();
+        }
+        if (shutDown)
+        {
+            ShutDown();
+        }
+        if (hasFailed)
+        {
+            PostFlag(Posted.Reset);
+        }
+        else if (notify)
+        {
+            PostFlag(Posted.Writable);
+        }
+    }
+
+    public override void ShutdownSend()
+    {
+        lock (_gate)
+        {
+            if (_wantsShutdown || _hasSendFailed)
+            {
+                return;
+            }
+            _wantsShutdown = true;
+            if (_isFlushing)
+            {
+                return; // the end of the flush goes on
+            }
+            _isShutDown = true;
+        }
+        ShutDown();
+    }
+
+    private void ShutDown()
+    {
+        try
+        {
+            if (_traits.HalfClose == HalfCloseBy.Socket && _context.Features.Get<IConnectionSocketFeature>() is { } feature)
+            {
+                feature.Socket.Shutdown(SocketShutdown.Send);
+            }
+            else
+            {
+                _pipes.Output.Complete();
+            }
+        }
+        catch (Exception exception)
+        {
+            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception); // the peer has gone before us
+        }
+    }
+
+    // ---- Both ------------------------------------------------------------------------------------------------------------
+
+    public override void RequeueReadable()
+    {
+        Debug.Assert(Loop.IsCurrent);
+        Debug.Assert(!IsClosed);
+        PostFlag(Posted.Readable);
+    }
+
+    public override void Post() => PostFlag(Posted.Handler);
+
+    public override void SetDeadline(long deadlineMs)
+    {
+        if (!Loop.IsCurrent)
+        {
+            if (!TimerWheel.TrySetDeadline(ref _timer, deadlineMs))
+            {
+                PostFlag(Posted.Timer);
+            }
+            return;
+        }
+        Debug.Assert(!IsClosed);
+        if (!IsStarted)
+        {
+            _deadlineAtStartMs = deadlineMs; // the middleware has its own time-outs; the protocol's clock starts with the protocol
+            return;
+        }
+        _host.SetDeadline(this, deadlineMs);
+    }
+
+    public override void Abort()
+    {
+        AbortContext("The connection was aborted by the server.");
+        lock (_gate)
+        {
+        }
+        PostFlag(Posted.Reset); // as a socket's hang-up
+    }
+
+    public override void Close()
+    {
+        Debug.Assert(Loop.IsCurrent);
+        Debug.Assert(!IsClosed);
+        _state |= State.Closed;
+        _host.Cancel(this);
+        _features.OnClosing(_host);
+        try
+        {
+            _handler?.OnClosed();
+        }
+        catch (Exception exception)
+        {
+            _host.ReportHandlerFailure(this, exception);
+        }
+        finally
+        {
+            _features.OnClosed();
+            _closed.SetResult();
+        }
+    }
+
+    /// <summary>Completes the pipes once the last flush is done. Only when closed or refused: nobody else touches them then, except a read or a flush that is still under way.</summary>
+    public async Task CompletePipesAsync()
+    {
+        if (!await WaitForEndAsync(static connection => connection._isFlushing).ConfigureAwait(false))
+        {
+            TransportLog.LastFlushAborted(_host.Logger, ConnectionId);
+            AbortContext("The last bytes were not taken in time.");
+            await WaitForEndAsync(static connection => connection._isFlushing).ConfigureAwait(false);
+        }
+        _pipes.Input.CancelPendingRead();
+        await WaitForEndAsync(static connection => connection._reading == Reading.Pending).ConfigureAwait(false);
+        try
+        {
+            await _pipes.Input.CompleteAsync().ConfigureAwait(false);
+            await _pipes.Output.CompleteAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+        }
+    }
+
+    private async Task<bool> WaitForEndAsync(Func<PipeConnection, bool> isUnderWay)
+    {
+        long endMs = Loop.ReadClockMs() + LastFlushMsMax;
+        while (true)
+        {
+            Task done;
+            lock (_gate)
+            {
+                if (!isUnderWay(this))
+                {
+                    return true;
+                }
+                _underWayDone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously); // not the time of the pipe's other side
+                done = _underWayDone.Task;
+            }
+            long leftMs = endMs - Loop.ReadClockMs();
+            if (leftMs <= 0)
+            {
+                return false;
+            }
+            await done.WaitAsync(TimeSpan.FromMilliseconds(leftMs)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // ---- Calls from the loop ------------------------------------------------------------------------------------------------
+
+    void IPollTarget.OnEvents(EpollEvents events) => throw new UnreachableException("A connection made of pipes has no descriptor.");
+
+    public void Visit(bool abort)
+    {
+        if (abort && (IsClosed || !IsStarted))
+        {
+            AbortContext("The server is stopping."); // it is in the hands of its middleware, or of its last flush
+            return;
+        }
+        if (IsClosed)
+        {
+            return;
+        }
+        try
+        {
+            Deliver(abort ? Posted.Abort : Posted.Drain);
+        }
+        catch (Exception exception)
+        {
+            OnHandlerFailed(exception);
+        }
+    }
+
+    void ITimed.OnTimer(long nowMs)
+    {
+        Debug.Assert(IsStarted);
+        Debug.Assert(!IsClosed);
+        try
+        {
+            _handler!.OnDeadline(nowMs);
+        }
+        catch (Exception exception)
+        {
+            OnHandlerFailed(exception);
+        }
+    }
+
+    void IPosted.RunPosted()
+    {
+        int posted = Interlocked.Exchange(ref _posted, 0);
+        if ((posted & Posted.Admit) != 0)
+        {
+            Admit();
+        }
+        if (!IsClosed)
+        {
+            try
+            {
+                Deliver(posted);
+            }
+            catch (Exception exception)
+            {
+                OnHandlerFailed(exception);
+            }
+        }
+        if ((posted & Posted.Gone) != 0)
+        {
+            Debug.Assert(IsClosed);
+            _host.Dismiss(this, _key);
+            _gone.SetResult();
+        }
+    }
+
+    void IConnectionControls.PostDrain()
+    {
+        Volatile.Write(ref _isCloseRequested, 1); // seen by the response that is being made, before the loop comes round
+        PostFlag(Posted.Drain);
+    }
+
+    void IConnectionControls.PostAbort() => PostFlag(Posted.Abort);
+
+    void IConnectionControls.PostHeartbeat() => PostFlag(Posted.Heartbeat);
+
+    private bool PostFlag(int flag) => Interlocked.Or(ref _posted, flag) != 0 || _host.Post(this);
+
+    private void Admit()
+    {
+        _key = _host.Admit(this);
+        _admittedMs = Loop.NowMs;
+        try
+        {
+            _handler = Endpoint.Acceptor.Accept(this);
+            if (_handler is null)
+            {
+                Loop.Counters.ConnectionsRefused++;
+            }
+        }
+        catch (Exception exception)
+        {
+            _host.ReportHandlerFailure(this, exception);
+        }
+        if (_handler is null)
+        {
+            Close();
+        }
+        _admitted.SetResult(_handler is not null);
+    }
+
+    private void Deliver(int posted)
+    {
+        if ((posted & Posted.Start) != 0)
+        {
+            Start();
+        }
+        if ((posted & Posted.Heartbeat) != 0 && !IsClosed)
+        {
+            _features.StartHeartbeat(_host);
+        }
+        if ((posted & Posted.Drain) != 0 && !IsClosed)
+        {
+            DeliverDrain();
+        }
+        if (!IsStarted)
+        {
+            DeliverBeforeStart(posted);
+            return;
+        }
+        if ((posted & Posted.PipelineEnded) != 0 && !IsClosed)
+        {
+            Abort(); // middleware that did not await the next delegate: the context is disposed of now, protocol or not
+        }
+        if ((posted & Posted.Timer) != 0 && !IsClosed)
+        {
+            _host.Reschedule(this);
+        }
+        if ((posted & Posted.Reset) != 0)
+        {
+            DeliverReset();
+        }
+        if ((posted & Posted.Readable) != 0 && !IsClosed)
+        {
+            DeliverReadable();
+        }
+        if ((posted & Posted.Writable) != 0 && !IsClosed)
+        {
+            _handler!.OnWritable();
+        }
+        if ((posted & Posted.Handler) != 0 && !IsClosed)
+        {
+            _handler!.OnPosted();
+        }
+        if ((posted & Posted.Abort) != 0 && !IsClosed)
+        {
+            _handler!.OnAbort();
+        }
+    }
+
+    // The middleware has the connection: the protocol hears of nothing but the end.
+    private void DeliverBeforeStart(int posted)
+    {
+        if (IsClosed)
+        {
+            return;
+        }
+        if ((posted & Posted.Abort) != 0)
+        {
+            AbortContext("The connection was aborted.");
+        }
+        if ((posted & Posted.PipelineEnded) != 0)
+        {
+            _state |= State.Started;
+            _handler!.OnDrain(); // nothing has begun: it closes
+            if (!IsClosed)
+            {
+                Close();
+            }
+        }
+    }
+
+    private void Start()
+    {
+        Debug.Assert(!IsStarted);
+        Debug.Assert(!IsClosed);
+        _state |= State.Started;
+        if (_deadlineAtStartMs != long.MaxValue)
+        {
+            _host.SetDeadline(this, _deadlineAtStartMs + (Loop.NowMs - _admittedMs));
+        }
+        _handler!.OnReadable(peerClosed: false);
+        if (!IsClosed && (_state & State.DrainDelivered) != 0)
+        {
+            _handler.OnDrain();
+        }
+    }
+
+    private void DeliverReadable()
+    {
+        if ((_state & State.ResetDelivered) != 0)
+        {
+            return; // the protocol knows, and closes when it can
+        }
+        _handler!.OnReadable(Volatile.Read(ref _isPeerClosed) != 0);
+    }
+
+    private void DeliverReset()
+    {
+        if ((_state & (State.ResetDelivered | State.Closed)) == 0)
+        {
+            _state |= State.ResetDelivered;
+            _handler!.OnReset();
+        }
+    }
+
+    private void DeliverDrain()
+    {
+        if ((_state & State.DrainDelivered) == 0)
+        {
+            _state |= State.DrainDelivered;
+            _features.OnDrain();
+            if (IsStarted)
+            {
+                _handler!.OnDrain();
+            }
+        }
+    }
+
+    private void OnHandlerFailed(Exception exception)
+    {
+        _host.ReportHandlerFailure(this, exception);
+        if (IsClosed)
+        {
+            return;
+        }
+        Abort();
+        if ((_state & State.ResetDelivered) != 0)
+        {
+            Close();
+            return;
+        }
+        try
+        {
+            DeliverReset();
+        }
+        catch (Exception again)
+        {
+            _host.ReportHandlerFailure(this, again);
+            if (!IsClosed)
+            {
+                Close();
+            }
+        }
+    }
+
+    private static IoError ToIoError(Exception exception) => exception switch
+    {
+        ConnectionResetException or ConnectionAbortedException or IOException or OperationCanceledException or ObjectDisposedException => IoError.ConnectionReset,
+        _ => IoError.Other,
+    };
+}

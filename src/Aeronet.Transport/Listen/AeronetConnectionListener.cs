@@ -1,0 +1,85 @@
+using System;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using System.Threading.Channels;
+using System.Threading.Tasks;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Loop;
+using Microsoft.AspNetCore.Connections;
+
+namespace Aeronet.Transport.Listen;
+
+/// <summary>One endpoint of an application that takes its connections one by one (Kestrel, a <c>ConnectionHandler</c> server).</summary>
+/// <remarks>The loops accept on their own; what nobody has taken yet waits here, <see cref="AeronetTransportOptions.Backlog"/> connections at most, more are aborted.</remarks>
+internal sealed class AeronetConnectionListener : IConnectionListener, IConnectionAcceptor, IConnectionTaker
+{
+    private readonly SharedLoops _loops;
+    private readonly PipeBridgeSettings _settings;
+    private readonly Channel<AeronetConnectionContext> _accepted;
+    private EventLoopGroup? _group; // Null once disposed, and before Bind.
+    private BoundEndpoint? _bound;
+
+    internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings)
+    {
+        _loops = loops;
+        _group = group;
+        _settings = settings;
+        _accepted = Channel.CreateBounded<AeronetConnectionContext>(new BoundedChannelOptions(group.Options.Backlog)
+        {
+            AllowSynchronousContinuations = settings.IsInline, // the loop hands over in a call for application code
+        });
+    }
+
+    public EndPoint EndPoint => _bound!.LocalEndPoint;
+
+    internal void Bind(EndPoint endPoint) => _bound = _group!.Bind(endPoint, this);
+
+    IConnectionHandler IConnectionAcceptor.Accept(TransportConnection connection)
+    {
+        AeronetConnectionContext context = new(connection, _settings, this);
+        context.HandOver();
+        return context.Handler;
+    }
+
+    bool IConnectionTaker.TryTake(AeronetConnectionContext connection) => _accepted.Writer.TryWrite(connection);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+    {
+        while (await _accepted.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (_accepted.Reader.TryRead(out AeronetConnectionContext? connection))
+            {
+                return connection;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Accepts nothing more; what was accepted on the way can still be taken, then <see cref="AcceptAsync"/> answers null.</summary>
+    /// <remarks>The token is not looked at, as with Kestrel's own transport, which is also told to unbind when a start has failed: with a cancelled one.</remarks>
+    public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+    {
+        if (_group is { } group && _bound is { } bound)
+        {
+            await group.UnbindAsync(bound).ConfigureAwait(false);
+        }
+        _accepted.Writer.TryComplete();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await UnbindAsync().ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _group, null) is null)
+        {
+            return;
+        }
+        while (_accepted.Reader.TryRead(out AeronetConnectionContext? connection))
+        {
+            connection.Abort(new ConnectionAbortedException("The listener was disposed before the connection was taken."));
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+        await _loops.ReleaseAsync().ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,176 @@
+using System;
+using System.IO;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Http;
+using System.Net.Sockets;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.TestSupport.Hosting;
+using Aeronet.TestSupport.Wire;
+using Aeronet.Transport.Connect;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Xunit;
+
+namespace Aeronet.Transport.Tests.Connect;
+
+public sealed class AeronetConnectionFactoryTests
+{
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public async Task Connects_over_TCP(string address)
+    {
+        using Socket listener = Listen(new IPEndPoint(IPAddress.Parse(address), 0));
+        await using AeronetConnectionFactory factory = Factory();
+        await using ConnectionContext connection = await ConnectAsync(factory, listener.LocalEndPoint!);
+        using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
+        Assert.Equal(listener.LocalEndPoint, connection.RemoteEndPoint);
+        Assert.Equal(server.RemoteEndPoint, connection.LocalEndPoint);
+        await AssertTalksAsync(connection, server);
+    }
+
+    [Fact]
+    public async Task Connects_to_Unix_domain_sockets()
+    {
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        using Socket listener = Listen(new UnixDomainSocketEndPoint(path));
+        await using AeronetConnectionFactory factory = Factory();
+        await using ConnectionContext connection = await ConnectAsync(factory, new UnixDomainSocketEndPoint(path));
+        using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
+        Assert.Equal(path, connection.RemoteEndPoint!.ToString());
+        await AssertTalksAsync(connection, server);
+        File.Delete(path);
+    }
+
+    [Fact]
+    public async Task Tries_the_addresses_of_a_name()
+    {
+        using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0)); // localhost may be ::1 first, where nobody listens
+        await using AeronetConnectionFactory factory = Factory();
+        await using ConnectionContext connection = await ConnectAsync(factory, new DnsEndPoint("localhost", ((IPEndPoint)listener.LocalEndPoint!).Port));
+        using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
+        await AssertTalksAsync(connection, server);
+    }
+
+    [Fact]
+    public async Task A_peer_that_speaks_first_is_heard()
+    {
+        using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        await using AeronetConnectionFactory factory = Factory();
+        for (int i = 0; i < 20; i++)
+        {
+            Task<Socket> accepting = listener.AcceptAsync();
+            Task speaking = accepting.ContinueWith(static accepted => accepted.Result.Send("banner"u8), TaskScheduler.Default);
+            await using ConnectionContext connection = await ConnectAsync(factory, listener.LocalEndPoint!);
+            ReadResult result = await connection.Transport.Input.ReadAtLeastAsync(6).AsTask().WaitAsync(Guard.Time);
+            Assert.Equal(6, result.Buffer.Length);
+            await speaking.WaitAsync(Guard.Time);
+            (await accepting).Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task A_refusal_is_a_SocketException()
+    {
+        EndPoint free;
+        using (Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0)))
+        {
+            free = listener.LocalEndPoint!;
+        }
+        await using AeronetConnectionFactory factory = Factory();
+        SocketException refused = await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(factory, free));
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+        SocketException absent = await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(factory, new UnixDomainSocketEndPoint("/tmp/no-such-socket-of-ours")));
+        Assert.Equal(SocketError.AddressNotAvailable, absent.SocketErrorCode);
+    }
+
+    [Fact]
+    public async Task A_token_ends_an_attempt()
+    {
+        // A listener whose queue is full answers no further SYN.
+        using Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(0);
+        await using AeronetConnectionFactory factory = Factory();
+        using CancellationTokenSource source = new();
+        Task<ConnectionContext>[] attempts = new Task<ConnectionContext>[8];
+        for (int i = 0; i < attempts.Length; i++)
+        {
+            attempts[i] = factory.ConnectAsync(listener.LocalEndPoint!, source.Token).AsTask();
+        }
+        await attempts[0].WaitAsync(Guard.Time);
+        await source.CancelAsync();
+        int cancelled = 0;
+        foreach (Task<ConnectionContext> attempt in attempts)
+        {
+            try
+            {
+                await (await attempt.WaitAsync(Guard.Time)).DisposeAsync();
+            }
+            catch (OperationCanceledException exception)
+            {
+                Assert.Equal(source.Token, exception.CancellationToken);
+                cancelled++;
+            }
+        }
+        Assert.InRange(cancelled, 1, attempts.Length - 1);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await factory.ConnectAsync(listener.LocalEndPoint!, source.Token));
+    }
+
+    [Fact]
+    public async Task Other_endpoints_and_a_disposed_factory_are_refused()
+    {
+        AeronetConnectionFactory factory = Factory();
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await factory.ConnectAsync(new NamedPipeEndPoint("x")));
+        await factory.DisposeAsync();
+        await factory.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await factory.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 1)));
+    }
+
+    [Theory]
+    [InlineData(PipeScheduling.Inline)]
+    [InlineData(PipeScheduling.ThreadPool)]
+    public async Task HttpClient_works_on_it(PipeScheduling scheduling)
+    {
+        byte[] content = new byte[700_000];
+        Random.Shared.NextBytes(content);
+        await using AppHost host = await AppHost.StartAsync(ServerKind.KestrelOnAeronet, app => Microsoft.AspNetCore.Builder.RunExtensions.Run(app, async context =>
+            await context.Request.Body.CopyToAsync(context.Response.Body)));
+        await using AeronetConnectionFactory factory = Factory(scheduling);
+        using HttpClient client = host.CreateClient(handler => handler.ConnectCallback = async (context, cancellationToken) =>
+            new ConnectionStream(await factory.ConnectAsync(context.DnsEndPoint, cancellationToken)));
+        for (int i = 0; i < 5; i++)
+        {
+            using HttpResponseMessage response = await client.PostAsync(new Uri("/", UriKind.Relative), new ByteArrayContent(content));
+            Assert.Equal(content, await response.Content.ReadAsByteArrayAsync());
+        }
+    }
+
+    private static async Task AssertTalksAsync(ConnectionContext connection, Socket server)
+    {
+        await connection.Transport.Output.WriteAsync("ping"u8.ToArray());
+        Assert.Equal(4, await server.ReceiveAsync(new byte[10]).WaitAsync(Guard.Time));
+        await server.SendAsync("pong!"u8.ToArray());
+        ReadResult result = await connection.Transport.Input.ReadAtLeastAsync(5).AsTask().WaitAsync(Guard.Time);
+        Assert.Equal(5, result.Buffer.Length);
+        connection.Transport.Input.AdvanceTo(result.Buffer.End);
+        server.Shutdown(SocketShutdown.Both);
+        Assert.True((await connection.Transport.Input.ReadAsync().AsTask().WaitAsync(Guard.Time)).IsCompleted);
+    }
+
+    private static Socket Listen(EndPoint endPoint)
+    {
+        Socket listener = new(endPoint.AddressFamily, SocketType.Stream, endPoint is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        listener.Bind(endPoint);
+        listener.Listen();
+        return listener;
+    }
+
+    private static Task<ConnectionContext> ConnectAsync(AeronetConnectionFactory factory, EndPoint endPoint) => factory.ConnectAsync(endPoint).AsTask().WaitAsync(Guard.Time);
+
+    private static AeronetConnectionFactory Factory(PipeScheduling scheduling = PipeScheduling.Inline) =>
+        new(Options.Create(new AeronetTransportOptions { IOThreadCount = 1, PipeScheduling = scheduling }), NullLoggerFactory.Instance);
+}
