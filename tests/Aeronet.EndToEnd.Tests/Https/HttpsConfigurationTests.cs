@@ -331,6 +331,27 @@ public sealed class HttpsConfigurationTests : IDisposable
     }
 
     [Theory, InlineData(ServerKind.Aeronet)]
+    [Trait("Defect", "TLS-22")]
+    public async Task A_session_of_a_name_that_asks_for_nothing_does_not_open_one_that_asks_for_certificates(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(s_a), options =>
+        {
+            options.Tls.Sni["b.example.com"] = new AeronetTlsName { ClientCertificateMode = ClientCertificateMode.RequireCertificate };
+            options.Tls.Sni["b.example.com"].Certificates.Add(new AeronetTlsCertificate { Certificate = s_b });
+        });
+        string session = Path.Combine(_folder, "session");
+        ProgramResult? first = await SClientAsync(host, "-sess_out", session);
+        if (first is null)
+        {
+            return;
+        }
+        Assert.Contains("HTTP/1.1 200", first.All, StringComparison.Ordinal);
+        Assert.Contains("HTTP/1.1 200", (await SClientAsync(host, "-sess_in", session))!.All, StringComparison.Ordinal);
+        ProgramResult? second = await SClientAsync(host, "-servername", "b.example.com", "-sess_in", session);
+        Assert.DoesNotContain("HTTP/1.1 200", second!.All, StringComparison.Ordinal);
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet)]
     public async Task Every_handshake_is_reported_once_with_what_was_negotiated(ServerKind server)
     {
         var reports = System.Threading.Channels.Channel.CreateUnbounded<TlsHandshakeReport>();

@@ -104,7 +104,7 @@ public sealed class ReloadTests
             Change(configuration, "A", $"https://127.0.0.1:{ports[0]}");
             await WaitForLogAsync(host, 3006, 1);
             Assert.Equal($"https://127.0.0.1:{ports[0]}", Assert.Single(host.Addresses));
-            using (var client = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = static (_, _, _, _) => true } }) { Timeout = s_guard })
+            using (var client = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate?.Subject == "CN=localhost" } }) { Timeout = s_guard })
             {
                 Assert.Equal("ok", await client.GetStringAsync(new Uri(host.Addresses[0])));
             }
