@@ -39,7 +39,7 @@ internal static unsafe partial class LibSsl
     [LibraryImport(Name)] internal static partial int SSL_do_handshake(nint ssl);
     [LibraryImport(Name)] internal static partial int SSL_read(nint ssl, void* buf, int num);
     [LibraryImport(Name)] internal static partial int SSL_peek(nint ssl, void* buf, int num);
-    [LibraryImport(Name)] internal static partial void SSL_set_info_callback(nint ssl, delegate* unmanaged<nint, int, int, void> callback);
+    [LibraryImport(Name)] internal static partial void SSL_set_msg_callback(nint ssl, delegate* unmanaged<int, int, int, byte*, nuint, nint, void*, void> cb);
     [LibraryImport(Name)] internal static partial int SSL_write(nint ssl, void* buf, int num);
     [LibraryImport(Name)] internal static partial int SSL_shutdown(nint ssl);
     [LibraryImport(Name)] internal static partial int SSL_get_error(nint ssl, int ret);
@@ -57,7 +57,4 @@ internal static unsafe partial class LibSsl
     [LibraryImport(Name)] internal static partial int SSL_SESSION_get0_ticket_appdata(nint session, void** data, nuint* len);
     [LibraryImport(Name)] internal static partial void SSL_set_verify(nint ssl, int mode, void* callback);
     [LibraryImport(Name)] internal static partial int SSL_verify_client_post_handshake(nint ssl);
-    [LibraryImport(Name)] internal static partial int SSL_renegotiate(nint ssl);
-    [LibraryImport(Name)] internal static partial ulong SSL_clear_options(nint ssl, ulong options);
-    [LibraryImport(Name)] internal static partial ulong SSL_set_options(nint ssl, ulong options);
 }

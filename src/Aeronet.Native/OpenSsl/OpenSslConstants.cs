@@ -34,13 +34,10 @@ internal static class OpenSslConstants
     internal const int VerifyPeer = 1;
     internal const int VerifyFailIfNoPeerCertificate = 2;
 
-    internal const int InfoHandshakeDone = 0x20; // SSL_CB_HANDSHAKE_DONE
-
     internal const int ExtensionOk = 0; // SSL_TLSEXT_ERR_OK
     internal const int ExtensionAlertFatal = 2;
     internal const int ExtensionNoAcknowledgement = 3;
 
-    internal const ulong OptionEnableKernelTls = 1UL << 3; // SSL_OP_ENABLE_KTLS
     internal const ulong OptionNoTicket = 1UL << 14;
     internal const ulong OptionNoCompression = 1UL << 17;
     internal const ulong OptionPrioritizeChaCha = 1UL << 21;
@@ -52,7 +49,6 @@ internal static class OpenSslConstants
     internal const ulong OptionNoRenegotiation = 1UL << 30;
 
     internal const int ControlFlush = 11; // BIO_CTRL_FLUSH
-    internal const int ControlGetKernelSend = 73;
     internal const int FlagRead = 1; // BIO_FLAGS_READ
     internal const int FlagWrite = 2;
     internal const int FlagShouldRetry = 8;

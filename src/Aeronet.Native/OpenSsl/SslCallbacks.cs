@@ -18,9 +18,9 @@ internal static unsafe class SslCallbacks
     [ThreadStatic]
     internal static ISslHost? Host;
 
-    /// <summary>A handshake has ended inside the current call; set only where <see cref="NoteHandshake"/> is installed.</summary>
+    /// <summary>The peer's Finished came inside the current call; set only where <see cref="NoteMessage"/> is installed.</summary>
     [ThreadStatic]
-    internal static bool HandshakeDone;
+    internal static bool PeerFinished;
 
     /// <summary>The method of the BIO under every session, for the life of the process.</summary>
     internal static nint Method { get; } = MakeMethod();
@@ -28,12 +28,15 @@ internal static unsafe class SslCallbacks
     [UnmanagedCallersOnly]
     internal static int Verify(nint store, void* argument) => 1; // judged after the handshake, where a chain may be built without holding up the loop
 
+    /// <summary>Sees every message of the protocol. The information callback is silent about handshakes inside a TLS 1.3 connection.</summary>
     [UnmanagedCallersOnly]
-    internal static void NoteHandshake(nint ssl, int where, int value)
+    internal static void NoteMessage(int isWritten, int version, int contentType, byte* message, nuint length, nint ssl, void* argument)
     {
-        if ((where & OpenSslConstants.InfoHandshakeDone) != 0)
+        const int Handshake = 22;
+        const byte Finished = 20;
+        if (isWritten == 0 && contentType == Handshake && length > 0 && *message == Finished)
         {
-            HandshakeDone = true;
+            PeerFinished = true;
         }
     }
 

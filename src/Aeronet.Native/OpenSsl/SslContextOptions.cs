@@ -55,8 +55,6 @@ internal sealed class SslContextOptions
 
     /// <summary>Writes a line of an NSS key log. Never throws.</summary>
     public Action<byte[]>? KeyLog { get; init; }
-
-    public bool KernelTls { get; init; }
 }
 
 /// <summary>A certificate as DER: leaf, the rest of its chain, its key as PKCS#8.</summary>

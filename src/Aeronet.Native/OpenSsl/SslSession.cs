@@ -81,29 +81,13 @@ internal unsafe struct SslSession
         return returned > 0 ? Leave(SslResult.Moved(returned)) : Leave(Explain(returned));
     }
 
-    /// <summary>Asks the client for a certificate in the middle of the connection: post-handshake authentication (RFC 8446 section 4.6.2), a renegotiation in TLS 1.2. False: the client cannot.</summary>
+    /// <summary>Asks the client for a certificate in the middle of the connection: post-handshake authentication, RFC 8446 section 4.6.2. False: the client cannot.</summary>
     public readonly bool TryRequestCertificate(ISslHost host)
     {
         Enter(host);
         LibSsl.SSL_set_verify(_ssl, OpenSslConstants.VerifyPeer, null);
-        LibSsl.SSL_set_info_callback(_ssl, &SslCallbacks.NoteHandshake);
-        bool isAsked;
-        if (Version >= OpenSslConstants.Tls13)
-        {
-            isAsked = LibSsl.SSL_verify_client_post_handshake(_ssl) == 1;
-        }
-        else
-        {
-            LibSsl.SSL_clear_options(_ssl, OpenSslConstants.OptionNoRenegotiation); // until this one is over; the client cannot begin another meanwhile
-            isAsked = LibSsl.SSL_renegotiate(_ssl) == 1;
-        }
-
-        isAsked = isAsked && LibSsl.SSL_do_handshake(_ssl) == 1;
-        if (!isAsked)
-        {
-            EndRequest();
-        }
-
+        LibSsl.SSL_set_msg_callback(_ssl, &SslCallbacks.NoteMessage);
+        bool isAsked = LibSsl.SSL_verify_client_post_handshake(_ssl) == 1 && LibSsl.SSL_do_handshake(_ssl) == 1;
         LibCrypto.ERR_clear_error();
         SslCallbacks.Host = null;
         return isAsked;
@@ -116,14 +100,14 @@ internal unsafe struct SslSession
     public readonly SslResult Look(ISslHost host, out bool isAnswered)
     {
         Enter(host);
-        SslCallbacks.HandshakeDone = false;
+        SslCallbacks.PeerFinished = false;
         byte content;
         int returned = LibSsl.SSL_peek(_ssl, &content, 1);
-        isAnswered = SslCallbacks.HandshakeDone;
+        isAnswered = SslCallbacks.PeerFinished;
         SslResult result = Leave(returned > 0 ? SslResult.Moved(returned) : Explain(returned));
         if (isAnswered)
         {
-            EndRequest();
+            LibSsl.SSL_set_msg_callback(_ssl, null);
         }
 
         return result;
@@ -250,12 +234,6 @@ internal unsafe struct SslSession
         }
 
         return certificates;
-    }
-
-    private readonly void EndRequest()
-    {
-        LibSsl.SSL_set_info_callback(_ssl, null);
-        LibSsl.SSL_set_options(_ssl, OpenSslConstants.OptionNoRenegotiation);
     }
 
     private static void Enter(ISslHost host)

@@ -23,6 +23,9 @@ internal static partial class TlsLog
     [LoggerMessage(2004, LogLevel.Error, "Connection id \"{ConnectionId}\": the callback that checks client certificates failed; the client is refused.", EventName = "ClientCertificateCheckFailed")]
     public static partial void ClientCertificateCheckFailed(ILogger logger, string connectionId, Exception exception);
 
+    [LoggerMessage(2006, LogLevel.Information, "TLS records are encrypted in user space: {Reason}.", EventName = "RecordsInUserSpace")]
+    public static partial void RecordsInUserSpace(ILogger logger, string reason);
+
     [LoggerMessage(2005, LogLevel.Error, "Connection id \"{ConnectionId}\": choosing a certificate failed; the client is refused.", EventName = "SelectionFailed")]
     public static partial void SelectionFailed(ILogger logger, string connectionId, Exception exception);
 }

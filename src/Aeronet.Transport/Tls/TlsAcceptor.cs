@@ -16,6 +16,10 @@ internal sealed class TlsAcceptor : IConnectionAcceptor
         Endpoint = endpoint;
         _protocols = protocols;
         Logger = logger;
+        if (endpoint.Settings.KernelTls == KernelTls.Auto)
+        {
+            TlsLog.RecordsInUserSpace(logger, KernelTlsSupport.Reason);
+        }
     }
 
     public TlsEndpoint Endpoint { get; }

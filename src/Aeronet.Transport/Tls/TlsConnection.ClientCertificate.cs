@@ -32,6 +32,11 @@ internal sealed partial class TlsConnection
                 return Task.FromResult(_clientCertificate);
             }
 
+            if (Protocol != SslProtocols.Tls13)
+            {
+                return Task.FromResult<X509Certificate2?>(null); // TLS 1.2 could only renegotiate, which nobody may here
+            }
+
             if (_session.Look(this, out _).Step == SslStep.Done)
             {
                 throw ContentInTheWay();

@@ -83,7 +83,6 @@ internal sealed class TlsContext
             SessionSeconds = services.TicketKeys is { } source ? (int)Math.Clamp(source.TicketLifetime.TotalSeconds, 1, int.MaxValue) : 24 * 60 * 60,
             FindStaple = services.Staples is { } staples ? MakeFindStaple(identity, staples) : null,
             KeyLog = services.KeyLog is { } log ? line => log.Write(line) : null,
-            KernelTls = KernelTlsSupport.Decide(settings.KernelTls, KernelTlsSupport.IsAvailable),
         };
     }
 

@@ -37,9 +37,9 @@ internal sealed class TlsContextSet
         }
 
         _wildcards.Sort(static (one, other) => other.Suffix.Length.CompareTo(one.Suffix.Length));
-        if (settings.KernelTls == KernelTls.Require && !KernelTlsSupport.IsAvailable)
+        if (KernelTlsSupport.FindFault(settings.KernelTls) is { } kernelFault)
         {
-            faults.Add(KernelTlsSupport.Missing);
+            faults.Add(kernelFault);
         }
 
         if (faults.Count > 0)

@@ -28,16 +28,16 @@ internal sealed class TlsSettings
     public TlsServices Services { get; init; } = TlsServices.None;
 }
 
-/// <summary>Whether the kernel encrypts records (the Linux <c>tls</c> module).</summary>
+/// <summary>Whether the kernel encrypts records (the Linux <c>tls</c> module). See <see cref="KernelTlsSupport"/>.</summary>
 internal enum KernelTls
 {
     /// <summary>Always in user space.</summary>
     Off,
 
-    /// <summary>Where kernel, OpenSSL and cipher allow it, per connection; otherwise in user space.</summary>
+    /// <summary>Where it can be had; otherwise in user space, with a word in the log why.</summary>
     Auto,
 
-    /// <summary>As <see cref="Auto"/>, but the start fails when the kernel has no <c>tls</c> module.</summary>
+    /// <summary>The start fails where it cannot be had.</summary>
     Require,
 }
 

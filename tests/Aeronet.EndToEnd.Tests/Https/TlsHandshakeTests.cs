@@ -295,24 +295,34 @@ public sealed class TlsHandshakeTests
         Assert.Equal([SslPolicyErrors.RemoteCertificateChainErrors], errors);
     }
 
-    [Theory]
-    [InlineData(SslProtocols.Tls12)]
-    [InlineData(SslProtocols.Tls13)]
+    [Fact]
     [Trait("Defect", "TLS-29")]
-    public async Task A_delayed_certificate_is_asked_for_when_the_application_wants_it(SslProtocols version)
+    public async Task A_delayed_certificate_is_not_worth_a_renegotiation_in_TLS_1_2()
     {
-        X509Certificate2? before = null, seen = null;
+        X509Certificate2? seen = TestCertificates.Shared.Root;
+        await using TlsServer server = TlsServer.Start(Demanding(TlsClientCertificateMode.Delay), async features =>
+            seen = await features.GetRequiredFeature<ITlsConnectionFeature>().GetClientCertificateAsync(CancellationToken.None));
+        await using SslStream stream = await TlsClients.ConnectAsync(server, static options => Present(options, TestCertificates.Shared.Client("late"), SslProtocols.Tls12));
+        await stream.WriteAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+        await TlsTransferTests.ReadUntilAsync(stream, "\r\n\r\n");
+        Assert.Null(seen);
+    }
+
+    [Fact]
+    public async Task A_delayed_certificate_is_asked_for_when_the_application_wants_it()
+    {
+        List<X509Certificate2?> before = [];
+        X509Certificate2? seen = null;
         await using TlsServer server = TlsServer.Start(Demanding(TlsClientCertificateMode.Delay), async features =>
         {
             ITlsConnectionFeature feature = features.GetRequiredFeature<ITlsConnectionFeature>();
-            before ??= feature.ClientCertificate;
+            before.Add(feature.ClientCertificate);
             seen = await feature.GetClientCertificateAsync(CancellationToken.None);
         });
         X509Certificate2 mine = TestCertificates.Shared.Client("late");
         await using SslStream stream = await TlsClients.ConnectAsync(server, options =>
         {
-            Present(options, mine, version);
-            options.AllowRenegotiation = true;
+            Present(options, mine, SslProtocols.Tls13);
         });
         for (int i = 0; i < 2; i++)
         {
@@ -321,7 +331,7 @@ public sealed class TlsHandshakeTests
             Assert.Equal(mine.Thumbprint, seen!.Thumbprint);
         }
 
-        Assert.Null(before);
+        Assert.Equal([null, mine.Thumbprint], before.Select(static certificate => certificate?.Thumbprint));
     }
 
     [Fact]
@@ -427,10 +437,10 @@ public sealed class TlsHandshakeTests
                 ["d"] = new() { Certificates = [new TlsCertificate { Leaf = X509CertificateLoader.LoadCertificate(TestCertificates.Shared.Server().RawData) }] },
                 ["e"] = new() { Certificates = [TlsServer.Certificate()], ApplicationProtocols = [""] },
             },
-            KernelTls = KernelTlsSupport.IsAvailable ? KernelTls.Off : KernelTls.Require,
+            KernelTls = KernelTls.Require,
         };
         string message = Assert.Throws<TlsConfigurationException>(() => new TlsEndpoint(settings)).Message;
-        string[] expected = ["default identity", "NO-SUCH-CIPHER", "two certificates of one key type", "does not belong to the certificate", "no usable private key", "ApplicationProtocols"];
+        string[] expected = ["default identity", "NO-SUCH-CIPHER", "two certificates of one key type", "does not belong to the certificate", "no usable private key", "ApplicationProtocols", "KernelTls"];
         Assert.All(expected, part => Assert.Contains(part, message, StringComparison.Ordinal));
     }
 

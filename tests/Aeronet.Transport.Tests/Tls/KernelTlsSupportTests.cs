@@ -1,3 +1,4 @@
+using System;
 using Aeronet.Transport.Tls;
 using Xunit;
 
@@ -5,14 +6,14 @@ namespace Aeronet.Transport.Tests.Tls;
 
 public sealed class KernelTlsSupportTests
 {
-    [Theory]
-    [InlineData(KernelTls.Off, false, false)]
-    [InlineData(KernelTls.Off, true, false)]
-    [InlineData(KernelTls.Auto, false, false)]
-    [InlineData(KernelTls.Auto, true, true)]
-    [InlineData(KernelTls.Require, true, true)]
-    internal void The_kernel_encrypts_where_it_is_wanted_and_there(KernelTls wanted, bool isAvailable, bool expected)
-        => Assert.Equal(expected, KernelTlsSupport.Decide(wanted, isAvailable));
+    [Fact]
+    public void Only_who_insists_on_the_kernel_is_refused_and_is_told_why()
+    {
+        Assert.Null(KernelTlsSupport.FindFault(KernelTls.Off));
+        Assert.Null(KernelTlsSupport.FindFault(KernelTls.Auto));
+        Assert.Contains(KernelTlsSupport.Reason, KernelTlsSupport.FindFault(KernelTls.Require), StringComparison.Ordinal);
+        Assert.NotEqual(KernelTlsSupport.ReasonOf(true), KernelTlsSupport.ReasonOf(false));
+    }
 
     [Theory]
     [InlineData("espintcp mptcp tls\n", true)]
@@ -22,8 +23,4 @@ public sealed class KernelTlsSupportTests
     [InlineData("", false)]
     public void The_kernel_s_list_has_it_as_a_word(string list, bool expected)
         => Assert.Equal(expected, KernelTlsSupport.IsListed(list));
-
-    [Fact]
-    public void Requiring_what_is_not_there_is_a_fault_that_says_what_to_do()
-        => Assert.Contains("modprobe tls", KernelTlsSupport.Missing, System.StringComparison.Ordinal);
 }
