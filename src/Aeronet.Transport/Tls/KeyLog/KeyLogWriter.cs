@@ -25,13 +25,10 @@ internal sealed class KeyLogWriter : ITlsKeyLog, IDisposable
     {
         _path = path;
         _logger = logger;
-        var options = new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = OwnerOnly;
-        }
-        _file = new FileStream(path, options);
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(_file.SafeFileHandle) & GroupOrOther) != 0)
+#pragma warning disable CA1416 // Only TLS on OpenSSL has a key log, and that is on Linux.
+        _file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0, UnixCreateMode = OwnerOnly });
+        if ((File.GetUnixFileMode(_file.SafeFileHandle) & GroupOrOther) != 0)
+#pragma warning restore CA1416
         {
             _file.Dispose();
             throw new IOException($"The TLS key log '{path}' exists and is open to others than its owner: remove it, or chmod 600.");
