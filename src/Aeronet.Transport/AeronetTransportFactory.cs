@@ -44,9 +44,10 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
         _loops = loops;
     }
 
-    /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets, on Linux. What is declined goes to the factory that was registered before.</summary>
+    /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets, where the loops can run on epoll (<see cref="AeronetTransportOptions.Backend"/>). What is declined goes to the factory that was registered before, Kestrel's sockets as a rule.</summary>
     /// <param name="endpoint">What an application wants to listen on.</param>
-    public bool CanBind(EndPoint endpoint) => OperatingSystem.IsLinux() && endpoint switch
+    /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
+    public bool CanBind(EndPoint endpoint) => LoopBackend.Resolve(_options.Value.Backend, out _) == TransportBackend.Epoll && endpoint switch
     {
         IPEndPoint => true,
         UnixDomainSocketEndPoint => true,

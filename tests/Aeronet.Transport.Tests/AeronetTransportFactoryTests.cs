@@ -77,6 +77,13 @@ public sealed class AeronetTransportFactoryTests
     }
 
     [Fact]
+    public void With_the_portable_backend_everything_is_left_to_the_factory_registered_before()
+    {
+        AeronetTransportFactory factory = new(Microsoft.Extensions.Options.Options.Create(new AeronetTransportOptions { Backend = TransportBackend.Sockets }), NullLoggerFactory.Instance);
+        Assert.False(factory.CanBind(new IPEndPoint(IPAddress.Any, 80)));
+    }
+
+    [Fact]
     public async Task Options_that_come_without_a_host_are_validated_too()
     {
         AeronetTransportFactory factory = Factory(static options => options.Backlog = 0);

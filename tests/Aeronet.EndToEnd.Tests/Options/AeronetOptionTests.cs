@@ -191,17 +191,6 @@ public sealed class AeronetOptionTests
         Assert.Contains(error.Failures, failure => failure.Contains("InlineBodyThreshold", StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task Connection_middleware_fails_the_start_instead_of_being_skipped()
-    {
-        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => AppHost.StartAsync(
-            ServerKind.Aeronet,
-            app => app.Run(Echo.RespondAsync),
-            kestrel: options => options.Listen(System.Net.IPAddress.Loopback, 0, endpoint => endpoint.Use(next => next)),
-            listen: false));
-        Assert.Contains("middleware", error.Message, StringComparison.OrdinalIgnoreCase);
-    }
-
     private static Task<AppHost> StartAsync(Action<AeronetServerOptions> configure) => AppHost.StartAsync(
         ServerKind.Aeronet,
         app => app.Run(Echo.RespondAsync),

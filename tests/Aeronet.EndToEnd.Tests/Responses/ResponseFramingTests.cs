@@ -5,6 +5,7 @@ using System.IO;
 using System.IO.Pipelines;
 using System.Linq;
 using System.Text;
+using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
 using Aeronet.TestSupport.Hosting;
@@ -64,20 +65,24 @@ public sealed class ResponseFramingTests
     [Trait("Feature", "B50"), Trait("Feature", "B124")]
     public async Task Flushed_pieces_without_a_length_are_chunks(ServerKind server)
     {
-        RawResponse response = await CheckAsync(
-            server,
-            async context =>
-            {
-                await context.Response.WriteAsync("one ");
-                await context.Response.Body.FlushAsync();
-                await Task.Delay(1);
-                await context.Response.WriteAsync("two");
-                await context.Response.Body.FlushAsync();
-            },
-            BodyFraming.Chunked,
-            "one two");
-        Assert.Equal("chunked", response["Transfer-Encoding"]);
-        Assert.Null(response["Content-Length"]);
+        using var gate = new SemaphoreSlim(0);
+        await using AppHost host = await AppHost.StartAsync(server, app => app.Run(async context =>
+        {
+            await context.Response.WriteAsync("one ");
+            await context.Response.Body.FlushAsync();
+            await gate.WaitAsync();
+            await context.Response.WriteAsync("two");
+            await context.Response.Body.FlushAsync();
+        }));
+        await using RawClient client = await host.ConnectAsync();
+        await client.SendAsync(Get);
+        string head = await client.ReadHeadAsync();
+        Assert.Contains("Transfer-Encoding: chunked", head, StringComparison.Ordinal);
+        Assert.DoesNotContain("Content-Length", head, StringComparison.Ordinal);
+        Assert.Equal(("4", "one "), (await client.ReadLineAsync(), await client.ReadLineAsync()));
+        gate.Release();
+        Assert.Equal(("3", "two"), (await client.ReadLineAsync(), await client.ReadLineAsync()));
+        Assert.Equal(("0", ""), (await client.ReadLineAsync(), await client.ReadLineAsync()));
     }
 
     [Theory, BothServers]
