@@ -239,7 +239,8 @@ public sealed partial class Http1SessionTests
             connection.ClearSent();
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // Nothing per request; the Date field is made anew once a second, whoever comes first, and takes about 100 bytes.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 999);
     }
 
     [Fact]
