@@ -19,6 +19,7 @@ using Xunit.Abstractions;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Handlers that keep their threads in every way, mixed at random over few loops: every client gets its answer, nothing hangs, nothing is left.</summary>
+[Collection(Alone.Name)]
 public sealed class BlockingStormTests(ITestOutputHelper output) : IDisposable
 {
     private const int Clients = 24;

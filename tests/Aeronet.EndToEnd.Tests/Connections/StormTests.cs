@@ -19,6 +19,7 @@ using Xunit.Abstractions;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Everything at once: well-behaved clients get their bytes, whatever the others do, and nothing is left after the stop.</summary>
+[Collection(Alone.Name)]
 public sealed class StormTests(ITestOutputHelper output)
 {
     private const int Clients = 36;
