@@ -7,7 +7,7 @@ namespace Microsoft.AspNetCore.Builder;
 public static class AeronetEndpointConventionBuilderExtensions
 {
     /// <summary>Lets the endpoint's code run apart from the loop's thread from the moment routing has found it: for code that is known to block or to compute for longer than a millisecond.</summary>
-    /// <remarks>Costs a thread switch per request, about 5 to 10 microseconds; the loop's other connections never wait for the endpoint. What runs before routing still runs on the loop's thread.</remarks>
+    /// <remarks>Costs a thread switch per request; the loop's other connections never wait for the endpoint. What runs before routing still runs on the loop's thread.</remarks>
     /// <typeparam name="TBuilder">The kind of builder.</typeparam>
     /// <param name="builder">The endpoint or group.</param>
     /// <returns>The same builder.</returns>

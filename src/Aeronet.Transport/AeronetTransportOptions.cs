@@ -55,12 +55,12 @@ public sealed class AeronetTransportOptions
     /// <summary>How long application code may keep the thread of an event loop before the loop goes on with another thread. Default 1 millisecond; range 0.2 milliseconds to 10 seconds.</summary>
     /// <remarks>
     /// Applies to code that is started on the loop's thread. What blocks or computes is noticed after this time and up to half of it more; the other connections of the loop wait that long, once.
-    /// Shorter notices earlier, but looks at busy loops more often (two looks per such time, each about 5 microseconds of one core). No option of Kestrel's.
+    /// Shorter notices earlier, but looks at busy loops more often (two looks per such time). No option of Kestrel's.
     /// </remarks>
     public System.TimeSpan HandOffTime { get; set; } = System.TimeSpan.FromMilliseconds(1);
 
     /// <summary>Threads that may be inside application code which has kept them from their loops, over all loops. Default 1,024; range 1 to 32,767.</summary>
-    /// <remarks>Above it application code starts on the .NET thread pool until some of them have returned. A waiting thread costs about 30 KB. No option of Kestrel's.</remarks>
+    /// <remarks>Above it application code starts on the .NET thread pool until some of them have returned. No option of Kestrel's.</remarks>
     public int MaxApplicationThreads { get; set; } = 1024;
 
     /// <summary>Pipes only (<c>UseAeronetTransport</c>): most bytes received ahead of the reader to learn whether a peer that has finished sent FIN behind them. Default 1,048,576; null for no limit, else at least 1.</summary>

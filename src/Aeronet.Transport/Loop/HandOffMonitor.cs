@@ -17,7 +17,7 @@ internal sealed class HandOffMonitor
 {
     private const int LateLooksMax = 3; // in a row: heavy allocation must not blind the monitor
     private const int UndecidedTimesMax = 8; // a thread that could run but does not get the processor for 8 hand-off times is given up: others have it
-    private const int QuietLooksMax = 2; // then it parks; a request that comes next pays a wake-up, about 5 us
+    private const int QuietLooksMax = 2; // then it parks; the request that comes next pays a wake-up
 
     private readonly IRunnableLoop[] _loops;
     private readonly LoopThreads _threads;
