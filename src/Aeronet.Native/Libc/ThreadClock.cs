@@ -68,7 +68,7 @@ internal static unsafe class ThreadClock
     {
         if (!HostSystem.IsLinux)
         {
-            Thread.Sleep(TimeSpan.FromMicroseconds(microseconds)); // with the rounding
+            Thread.Sleep((microseconds + 999) / 1000); // rounded up: the runtime would round down, and not to sleep at all is to spin
             return;
         }
         LibC.TimeSpec time = new() { Seconds = microseconds / 1_000_000, Nanoseconds = microseconds % 1_000_000 * 1000L };
