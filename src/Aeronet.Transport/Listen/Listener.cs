@@ -129,7 +129,7 @@ internal sealed class Listener<TKernel> : IPollTarget, ITimed
             case Errno.EHOSTUNREACH:
             case Errno.ENONET:
             case Errno.ECONNRESET:
-                EventLoop<TKernel>.Report(() => TransportLog.AcceptSkipped(_loop.Logger, Endpoint.LocalEndPoint, errno));
+                Guard.Run(() => TransportLog.AcceptSkipped(_loop.Logger, Endpoint.LocalEndPoint, errno));
                 return true;
             case Errno.EMFILE:
             case Errno.ENFILE:
@@ -138,13 +138,13 @@ internal sealed class Listener<TKernel> : IPollTarget, ITimed
             case Errno.ENOSPC:
                 if (_pauseMs == 0)
                 {
-                    EventLoop<TKernel>.Report(() => TransportLog.AcceptExhausted(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint, errno));
+                    Guard.Run(() => TransportLog.AcceptExhausted(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint, errno));
                 }
                 break;
             default: // EBADF, EINVAL, ENOTSOCK: this listener is broken, and must not take the loop's time either
                 if (_pauseMs == 0)
                 {
-                    EventLoop<TKernel>.Report(() => TransportLog.AcceptFailed(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint, errno));
+                    Guard.Run(() => TransportLog.AcceptFailed(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint, errno));
                 }
                 break;
         }
@@ -168,7 +168,7 @@ internal sealed class Listener<TKernel> : IPollTarget, ITimed
         if (_pauseMs != 0)
         {
             _pauseMs = 0;
-            EventLoop<TKernel>.Report(() => TransportLog.AcceptRecovered(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint));
+            Guard.Run(() => TransportLog.AcceptRecovered(_loop.Logger, _loop.Index, Endpoint.LocalEndPoint));
         }
     }
 }

@@ -387,26 +387,13 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     public void ReportHandlerFailure(TransportConnection connection, Exception exception)
     {
         Counters.HandlerFailures++;
-        Report(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
+        Guard.Run(() => TransportLog.HandlerFailed(Logger, connection.ConnectionId, exception));
     }
 
     private void ReportAcceptorFailure(BoundEndpoint endpoint, Exception exception)
     {
         Counters.HandlerFailures++;
-        Report(() => TransportLog.AcceptorFailed(Logger, endpoint.LocalEndPoint, exception));
-    }
-
-    /// <summary>Logs; a logger that throws must not end the loop.</summary>
-    internal static void Report(Action log)
-    {
-        try
-        {
-            log();
-        }
-        catch (Exception)
-        {
-            // Nowhere is left to say it.
-        }
+        Guard.Run(() => TransportLog.AcceptorFailed(Logger, endpoint.LocalEndPoint, exception));
     }
 
     private bool HasListeners => Array.Exists(Volatile.Read(ref _listeners), static listener => listener is not null);
@@ -525,7 +512,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     private void OnCallFailed(IApplicationCall call, Exception exception)
     {
         Counters.AddForeignHandlerFailure();
-        Report(() => call.OnFailed(exception));
+        Guard.Run(() => call.OnFailed(exception));
     }
 
     // Epoll watches a new connection only after its first request: one that is served and closed at once costs no epoll_ctl.
@@ -647,7 +634,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     private void Fail(Errno errno)
     {
         // EBADF, EINVAL, EFAULT: our own descriptor is broken. No connection of this loop can be served; say so and end the process.
-        Report(() => TransportLog.LoopFailed(Logger, Index, errno));
+        Guard.Run(() => TransportLog.LoopFailed(Logger, Index, errno));
         throw new InvalidOperationException($"epoll_wait failed: {errno}.");
     }
 
