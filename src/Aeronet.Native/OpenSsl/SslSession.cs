@@ -113,6 +113,20 @@ internal unsafe struct SslSession
         return result;
     }
 
+    /// <summary>As <see cref="Read(ISslHost, Span{byte})"/>, while an answer to <see cref="TryRequestCertificate"/> is awaited, which may stand behind the content.</summary>
+    public readonly SslResult Read(ISslHost host, Span<byte> into, out bool isAnswered)
+    {
+        SslCallbacks.PeerFinished = false;
+        SslResult result = Read(host, into);
+        isAnswered = SslCallbacks.PeerFinished;
+        if (isAnswered)
+        {
+            LibSsl.SSL_set_msg_callback(_ssl, null);
+        }
+
+        return result;
+    }
+
     /// <summary>Sends close_notify, once.</summary>
     public readonly void Shutdown(ISslHost host)
     {

@@ -67,10 +67,13 @@ internal sealed class TlsAcceptor : IConnectionAcceptor
             Connection = connection,
             Failure = refusal == TlsRefusal.Concurrency ? TlsFailure.RejectedConcurrency : TlsFailure.RejectedRateLimit,
         };
-        services.Observer?.OnHandshakeEnded(refused);
-        if (Logger.IsEnabled(LogLevel.Debug))
+        Guard.Run(() =>
         {
-            TlsLog.HandshakeRefused(Logger, connection.ConnectionId, refusal);
-        }
+            services.Observer?.OnHandshakeEnded(refused);
+            if (Logger.IsEnabled(LogLevel.Debug))
+            {
+                TlsLog.HandshakeRefused(Logger, connection.ConnectionId, refusal);
+            }
+        });
     }
 }

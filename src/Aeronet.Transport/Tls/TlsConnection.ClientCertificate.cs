@@ -13,7 +13,7 @@ internal sealed partial class TlsConnection
 {
     private TaskCompletionSource<X509Certificate2?>? _certificateRequest; // Non-null once the client has been asked; under the lock
 
-    private bool _isCertificateAwaited; // under the lock; the loop also looks without it
+    private volatile bool _isCertificateAwaited; // written under the lock; the loop also looks without it
 
     /// <summary>Asks the client once and waits for its answer. Any thread.</summary>
     /// <exception cref="InvalidOperationException">Request content has not been read: the answer would stand behind it.</exception>
@@ -37,24 +37,27 @@ internal sealed partial class TlsConnection
                 return Task.FromResult<X509Certificate2?>(null); // TLS 1.2 could only renegotiate, which nobody may here
             }
 
+            _recordBytesLeft = RecordBytesMax;
             if (_session.Look(this, out _).Step == SslStep.Done)
             {
                 throw ContentInTheWay();
             }
 
+            // Before the question leaves: its answer may come while this thread has not got any further, and no second edge would follow.
+            _isCertificateAwaited = true;
             if (!_session.TryRequestCertificate(this))
             {
+                _isCertificateAwaited = false;
                 return Task.FromResult<X509Certificate2?>(null); // a TLS 1.3 client without post_handshake_auth
             }
+
+            _certificateRequest = NewRequest();
 
             if (!TryFlush())
             {
                 _inner.NotifyWhenWritable();
             }
 
-            // Continuations elsewhere: the loop completes it.
-            _certificateRequest = new TaskCompletionSource<X509Certificate2?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            _isCertificateAwaited = true;
             return _certificateRequest.Task.WaitAsync(cancellationToken);
         }
     }
@@ -62,15 +65,14 @@ internal sealed partial class TlsConnection
     /// <summary>Loop only: bytes have come while the answer is awaited. The protocol hears of them, too.</summary>
     private void LookForCertificate()
     {
-        byte[]? certificate = null;
-        List<byte[]> issuers = [];
         lock (this)
         {
-            if (!_isCertificateAwaited)
+            if (!_isCertificateAwaited || !_session.Exists)
             {
                 return;
             }
 
+            _recordBytesLeft = RecordBytesMax;
             SslResult result = _session.Look(this, out bool isAnswered);
             if (!TryFlush())
             {
@@ -79,25 +81,35 @@ internal sealed partial class TlsConnection
 
             if (isAnswered)
             {
-                certificate = _session.GetPeerCertificate();
-                issuers = certificate is null ? issuers : _session.GetPeerIssuers();
+                BeginLateCheck();
             }
-            else if (result.Step == SslStep.WantRead)
+            else if (result.Step == SslStep.Done)
             {
-                return;
+                // Whoever waits now would wait for content that he does not read. The answer still comes behind it, for whoever asks then.
+                TaskCompletionSource<X509Certificate2?> waiting = _certificateRequest!;
+                _certificateRequest = NewRequest();
+                waiting.TrySetException(ContentInTheWay());
+                _ = waiting.Task.Exception; // also when nobody waits
             }
-            else
+            else if (result.Step != SslStep.WantRead)
             {
-                EndCertificateRequest(result.Step == SslStep.Done ? ContentInTheWay() : null);
-                return;
+                EndCertificateRequest();
             }
-
-            _isCertificateAwaited = false;
         }
+    }
 
+    // Under the lock: the client has answered, with a certificate or without.
+    private void BeginLateCheck()
+    {
+        _isCertificateAwaited = false;
+        byte[]? certificate = _session.GetPeerCertificate();
+        List<byte[]> issuers = certificate is null ? [] : _session.GetPeerIssuers();
         TlsClientCertificates policy = _context!.Identity.ClientCertificates;
         ThreadPool.UnsafeQueueUserWorkItem(static work => work.Connection.CheckLateCertificate(work.Policy, work.Certificate, work.Issuers), (Connection: this, Policy: policy, Certificate: certificate, Issuers: issuers), preferLocal: false);
     }
+
+    // Continuations elsewhere: the loop completes it.
+    private static TaskCompletionSource<X509Certificate2?> NewRequest() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void CheckLateCertificate(TlsClientCertificates policy, byte[]? presented, List<byte[]> issuers)
     {
@@ -121,22 +133,13 @@ internal sealed partial class TlsConnection
         }
     }
 
-    // Under the lock. Without a fault: the connection ends, and nobody will answer.
-    private void EndCertificateRequest(Exception? fault)
+    // Under the lock: the connection ends, and nobody will answer.
+    private void EndCertificateRequest()
     {
-        if (!_isCertificateAwaited)
+        if (_isCertificateAwaited)
         {
-            return;
-        }
-
-        _isCertificateAwaited = false;
-        if (fault is null)
-        {
-            _certificateRequest!.TrySetResult(null);
-        }
-        else
-        {
-            _certificateRequest!.TrySetException(fault);
+            _isCertificateAwaited = false;
+            _certificateRequest?.TrySetResult(null);
         }
     }
 

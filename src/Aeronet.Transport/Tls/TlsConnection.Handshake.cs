@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Threading;
 using Aeronet.Native.OpenSsl;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
@@ -34,7 +35,10 @@ internal sealed partial class TlsConnection
             _inner.SetDeadline(Loop.NowMs + (long)settings.HandshakeTimeout.TotalMilliseconds);
         }
 
-        settings.Services.Observer?.OnHandshakeStarted(this);
+        if (settings.Services.Observer is { } observer)
+        {
+            Guard.Run(() => observer.OnHandshakeStarted(this)); // listeners of metrics are anybody's code
+        }
     }
 
     /// <summary>Sends what the handshake has left to be said, unless a response has taken it along. Any thread, also after the end.</summary>
@@ -72,12 +76,16 @@ internal sealed partial class TlsConnection
             IoResult received = ReceiveBelow(handshake.Input.GetFree(Loop.Blocks, HelloSizeHint));
             if (received.IsWouldBlock)
             {
+                if (handshake.Input.Length == 0)
+                {
+                    handshake.Input.Release(Loop.Blocks); // who says nothing holds nothing
+                }
+
                 return;
             }
 
             if (!received.HasBytes)
             {
-                handshake.Input.Release(Loop.Blocks);
                 Fail(handshake, received.IsFailed ? TlsFailure.ConnectionReset : TlsFailure.HandshakeEof, "before a ClientHello");
                 return;
             }
@@ -238,12 +246,15 @@ internal sealed partial class TlsConnection
         EndHandshake(handshake, TlsFailure.None, null);
         handshake.Input.Release(Loop.Blocks);
         _handshake = null;
+        Interlocked.MemoryBarrier(); // the other half is in Features: either we see that it was asked for, or it sees that we are open
         if (Has(State.FeaturesAsked))
         {
             PublishFeatures();
         }
 
-        _inner.SetDeadline(handshake.ProtocolDeadlineMs);
+        // The protocol's deadline began when the connection was accepted; its time begins now.
+        long protocolMs = handshake.ProtocolDeadlineMs;
+        _inner.SetDeadline(protocolMs == long.MaxValue ? protocolMs : protocolMs + (Loop.NowMs - handshake.StartMs));
         _protocol.OnReadable(IsPeerClosed);
         if (_records is not null)
         {
@@ -358,7 +369,12 @@ internal sealed partial class TlsConnection
         TlsServices services = handshake.Contexts.Settings.Services;
         services.Admission?.Exit();
         bool isResumed = failure == TlsFailure.None && _session.IsResumed;
-        services.Observer?.OnHandshakeEnded(new TlsHandshakeEvent
+        Guard.Run(() => Report(handshake, failure, detail, isResumed)); // whatever listeners and loggers throw, the connection goes on, or ends, as it should
+    }
+
+    private void Report(TlsHandshake handshake, TlsFailure failure, string? detail, bool isResumed)
+    {
+        handshake.Contexts.Settings.Services.Observer?.OnHandshakeEnded(new TlsHandshakeEvent
         {
             Connection = this,
             Failure = failure,

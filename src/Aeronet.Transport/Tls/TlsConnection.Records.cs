@@ -23,6 +23,10 @@ internal sealed partial class TlsConnection
     private const int ShortRecordsBytes = 4 * ShortRecordLength;
     private const long BurstEndsMs = 1000;
 
+    // OpenSSL goes on for as long as records bring no content and more are there: key updates, empty and tiny records. What one call may take
+    // beyond the content that was asked for; about 600 key updates.
+    private const int RecordBytesMax = 16 * 1024;
+
     // Under the lock.
     private SslSession _session; // Exists from the ClientHello until Close.
     private byte[]? _records; // Non-null while records wait to be sent; rented
@@ -35,6 +39,7 @@ internal sealed partial class TlsConnection
     private bool _sendFailed;
     private IoError _sendError;
     private bool _endOfRecords; // the socket has ended; OpenSSL knows
+    private int _recordBytesLeft; // of the present call into OpenSSL, once the connection is open
 
     // Written by the loop, read by the receive owner: what the socket has announced, and up to which announcement it was found empty.
     private int _edges;
@@ -57,10 +62,22 @@ internal sealed partial class TlsConnection
 
         lock (this)
         {
+            if (!_session.Exists)
+            {
+                return IoResult.Failed(IoError.ConnectionReset);
+            }
+
+            _recordBytesLeft = into.Length + RecordBytesMax;
             int total = 0;
             while (true)
             {
-                SslResult result = _session.Read(this, into[total..]);
+                bool isAnswered = false;
+                SslResult result = _isCertificateAwaited ? _session.Read(this, into[total..], out isAnswered) : _session.Read(this, into[total..]);
+                if (isAnswered)
+                {
+                    BeginLateCheck(); // the answer stood behind content that has just been read
+                }
+
                 if (result.Step == SslStep.Done)
                 {
                     total += result.Bytes;
@@ -134,9 +151,17 @@ internal sealed partial class TlsConnection
             return count;
         }
 
+        if (IsOpen && _recordBytesLeft <= 0)
+        {
+            Set(State.ReceiveAgain);
+            _inner.Post(); // other connections first
+            return SslSession.WouldBlock;
+        }
+
         IoResult received = ReceiveBelow(into);
         if (received.HasBytes)
         {
+            _recordBytesLeft -= received.Bytes;
             return received.Bytes;
         }
 
@@ -293,14 +318,14 @@ internal sealed partial class TlsConnection
             _held = 0;
         }
 
-        long nowMs = Loop.NowMs;
+        long nowMs = Loop.IsCurrent ? Loop.NowMs : Loop.ReadClockMs(); // the loop's own stands still while it sleeps
         if (nowMs - _lastSendMs >= BurstEndsMs)
         {
             _burstBytes = 0;
         }
 
         _lastSendMs = nowMs;
-        return !_sendFailed && !Has(State.ShutdownSent);
+        return !_sendFailed && !Has(State.ShutdownSent) && _session.Exists;
     }
 
     /// <summary>Sends the chunk's records. False: not all of them left, and the chunk is not sent before they have.</summary>
@@ -328,7 +353,7 @@ internal sealed partial class TlsConnection
             return IoResult.Failed(_sendError);
         }
 
-        if (Has(State.ShutdownSent))
+        if (Has(State.ShutdownSent) || !_session.Exists)
         {
             return IoResult.Failed(IoError.ConnectionReset);
         }
@@ -506,7 +531,7 @@ internal sealed partial class TlsConnection
     // The last call into the session; the protocol promises that no other thread is inside one.
     private void EndSession()
     {
-        EndCertificateRequest(null);
+        EndCertificateRequest();
         if (_held == 0)
         {
             WriteCloseNotify(); // after what was sent; it goes if the socket takes it
@@ -533,6 +558,7 @@ internal sealed partial class TlsConnection
             while (skip > 0)
             {
                 int count = Math.Min(skip, Current.Length);
+                Debug.Assert(count > 0);
                 Skip(count);
                 skip -= count;
             }

@@ -55,6 +55,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         ShutdownPending = 8, // FIN follows the records that wait
         ShutdownSent = 16, // close_notify has been written
         Closed = 32,
+        ReceiveAgain = 64, // a receive stopped for fairness: records are left that no edge announces again
     }
 
     public override string ConnectionId => _inner.ConnectionId;
@@ -169,6 +170,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         {
             EndHandshake(handshake, TlsFailure.ServerStopping, "closed by the server");
             handshake.CancelSelection();
+            handshake.Input.Release(Loop.Blocks); // a client that resets, or is given up, leaves what it had begun to say
         }
 
         lock (this)
@@ -223,8 +225,19 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
 
     public void OnReset()
     {
-        if (_handshake is { } handshake)
+        if (_handshake is { IsOver: false } handshake)
         {
+            if (handshake.At == TlsHandshake.Step.Exchanging)
+            {
+                // A client that refuses us says why and closes; its close is a reset when it has not read all that we sent. What it said is still to be read.
+                NoteEdge(peerClosed: false);
+                Exchange(handshake);
+                if (Has(State.Closed))
+                {
+                    return;
+                }
+            }
+
             EndHandshake(handshake, TlsFailure.ConnectionReset, "the connection was reset");
         }
 
@@ -256,6 +269,21 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
             return;
         }
 
+        if (Has(State.ReceiveAgain))
+        {
+            Clear(State.ReceiveAgain);
+            if (_isCertificateAwaited)
+            {
+                LookForCertificate();
+            }
+
+            _protocol!.OnReadable(IsPeerClosed);
+            if (Has(State.Closed))
+            {
+                return;
+            }
+        }
+
         if (Has(State.EndUnread))
         {
             Clear(State.EndUnread);
@@ -273,7 +301,28 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
 
     public void OnAbort() => _protocol!.OnAbort();
 
-    public void OnClosed() => _protocol?.OnClosed();
+    public void OnClosed()
+    {
+        if (!Has(State.Closed))
+        {
+            // Closed below us, after a handler failed: nothing can be said any more, but what we hold has to go back.
+            Set(State.Closed);
+            if (_handshake is { } handshake)
+            {
+                EndHandshake(handshake, TlsFailure.ConnectionReset, "the connection was given up");
+                handshake.CancelSelection();
+                handshake.Input.Release(Loop.Blocks);
+            }
+
+            lock (this)
+            {
+                _sendFailed = true;
+                EndSession();
+            }
+        }
+
+        _protocol?.OnClosed();
+    }
 
     private bool Has(State bit) => (Volatile.Read(ref _state) & (int)bit) != 0;
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
@@ -111,6 +112,10 @@ internal sealed class TlsHandshake : IApplicationCall
         {
             TlsIdentity? chosen = await Contexts.Settings.Selector!.SelectAsync(hello, _selectionEnds!.Token).ConfigureAwait(false);
             answer = (chosen is null ? Contexts.Find(hello.ServerName) : Contexts.For(chosen)) as object ?? $"no identity for \"{hello.ServerName}\"";
+        }
+        catch (AuthenticationException refused)
+        {
+            answer = refused.Message; // the application has no certificate for this name: a matter of the peer, who may ask for any name at any rate
         }
 #pragma warning disable CA1031 // the application's own code; the client is refused, the process goes on
         catch (Exception failure)

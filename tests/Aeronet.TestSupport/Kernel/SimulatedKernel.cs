@@ -46,7 +46,7 @@ internal sealed class SimulatedKernel
 
     public int Count(KernelCall call) => _counts.GetValueOrDefault(call);
 
-    /// <summary>Makes the next calls fail, one by one.</summary>
+    /// <summary>Makes the next calls fail, one by one; <see cref="Errno.None"/> lets one pass.</summary>
     public void Fail(KernelCall call, params Errno[] errors)
     {
         if (!_failures.TryGetValue(call, out Queue<Errno>? queue))
@@ -131,7 +131,7 @@ internal sealed class SimulatedKernel
         {
             action();
         }
-        if (_failures.TryGetValue(call, out Queue<Errno>? queue) && queue.TryDequeue(out Errno error))
+        if (_failures.TryGetValue(call, out Queue<Errno>? queue) && queue.TryDequeue(out Errno error) && error != Errno.None)
         {
             failure = SysResult.Failed(error);
             return false;

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.Linq;
 using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
@@ -87,6 +88,12 @@ internal sealed class TlsServer : IAsyncDisposable, ITlsObserver
         _group.Abort();
         await _group.WhenEmptyAsync().WaitAsync(Guard.Time);
         await _group.StopAsync(Guard.Time);
+        int blocks = _group.Loops.Sum(static loop => loop.Blocks.RentedCount);
+        if (blocks != 0)
+        {
+            throw new InvalidOperationException($"{blocks} blocks are left over.");
+        }
+
         _loggers.Dispose();
         _outcomes.Dispose();
         foreach (LogEntry entry in Logs.Entries)
