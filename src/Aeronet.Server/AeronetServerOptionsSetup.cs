@@ -31,7 +31,7 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
         // Words that both transports have mean the same. SocketTransportOptions.MaxReadBufferSize has no counterpart: nothing is received before it is asked for.
         options.Transport.NoDelay = _sockets.NoDelay;
         options.Transport.Backlog = _sockets.Backlog;
-        options.Transport.MaxWriteBufferSize = _sockets.MaxWriteBufferSize;
+        options.Transport.MaxWriteBufferSize = AeronetTransportOptionsSetup.ToLimit(_sockets.MaxWriteBufferSize);
         options.SettingsWithoutEffect.AddRange(UnusedSettings.FindSocketSettings(_sockets));
         KestrelSwitches.Read(options);
 

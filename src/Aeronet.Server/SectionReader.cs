@@ -69,7 +69,7 @@ internal sealed class SectionReader
     /// <summary>A section for every child: of a list, or of names.</summary>
     public void Each(string key, Action<string, SectionReader> read)
     {
-        if (_left.Remove(key, out IConfigurationSection? section))
+        if (_left.Remove(key, out IConfigurationSection? section) && HasNoValue(section, "a list or a section"))
         {
             foreach (IConfigurationSection child in section.GetChildren())
             {
@@ -82,7 +82,7 @@ internal sealed class SectionReader
 
     public void Children(string key, Action<IEnumerable<IConfigurationSection>> set)
     {
-        if (_left.Remove(key, out IConfigurationSection? section))
+        if (_left.Remove(key, out IConfigurationSection? section) && HasNoValue(section, "a list or a section"))
         {
             set(section.GetChildren());
         }
@@ -90,7 +90,7 @@ internal sealed class SectionReader
 
     public void Nested(string key, Action<SectionReader> read)
     {
-        if (_left.Remove(key, out IConfigurationSection? section))
+        if (_left.Remove(key, out IConfigurationSection? section) && HasNoValue(section, "a section"))
         {
             var nested = new SectionReader(section, _faults);
             read(nested);
@@ -105,6 +105,18 @@ internal sealed class SectionReader
             _faults.Add($"{section.Path} is not a setting of Aeronet.");
         }
         _left.Clear();
+    }
+
+    // An empty value is what providers make of an empty list or section.
+    private bool HasNoValue(IConfigurationSection section, string expected)
+    {
+        if (section.Value is not { Length: > 0 } value)
+        {
+            return true;
+        }
+
+        _faults.Add($"{section.Path} is '{value}'; expected: {expected}.");
+        return false;
     }
 
     private void Value(string key, string expected, Func<string, bool> tryAccept)

@@ -10,7 +10,10 @@ internal sealed class AeronetTransportOptionsSetup(IOptions<SocketTransportOptio
     {
         options.NoDelay = sockets.Value.NoDelay;
         options.Backlog = sockets.Value.Backlog;
-        options.MaxReadBufferSize = sockets.Value.MaxReadBufferSize is > 0 ? sockets.Value.MaxReadBufferSize : null; // 0 and null: no limit
-        options.MaxWriteBufferSize = sockets.Value.MaxWriteBufferSize is > 0 ? sockets.Value.MaxWriteBufferSize : null;
+        options.MaxReadBufferSize = ToLimit(sockets.Value.MaxReadBufferSize);
+        options.MaxWriteBufferSize = ToLimit(sockets.Value.MaxWriteBufferSize);
     }
+
+    /// <summary>Kestrel's buffer limits: 0 and null both mean none.</summary>
+    internal static long? ToLimit(long? bufferSize) => bufferSize is > 0 ? bufferSize : null;
 }

@@ -4,6 +4,7 @@ using System.Linq;
 using System.Security.Cryptography;
 using System.Text;
 using System.Xml.Linq;
+using Aeronet.Transport.Tls;
 using Aeronet.Transport.Tls.Tickets;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.AuthenticatedEncryption.ConfigurationModel;
@@ -55,7 +56,9 @@ internal sealed class DataProtectionSecrets : ISharedSecretSource
     private static SharedSecret Derive(IKey key)
     {
         XElement exported = key.Descriptor.ExportToXml().SerializedDescriptorElement;
-        XElement masterKey = exported.Descendants().FirstOrDefault(static element => element.Name.LocalName == "masterKey") ?? exported;
+        // Anything else of the descriptor may be no secret at all.
+        XElement masterKey = exported.Descendants().FirstOrDefault(static element => element.Name.LocalName == "masterKey" && element.Value.Trim().Length > 0)
+            ?? throw new TlsConfigurationException($"The key {key.KeyId} of Data Protection has no master key of its own (a custom authenticated encryptor?); use TlsTicketKeys.Files or Random.");
         byte[] material = Encoding.UTF8.GetBytes(masterKey.Value.Trim());
         byte[] secret = new byte[32];
         Span<byte> salt = stackalloc byte[16];

@@ -142,6 +142,12 @@ internal sealed class PortableTlsMiddleware
         {
             return (TlsFailure.HandshakeError, failure.Message);
         }
+#pragma warning disable CA1031 // the application's own callbacks; the client is refused and counted, as on Aeronet's own TLS
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            return (TlsFailure.CertificateSelection, failure.Message);
+        }
     }
 
     private SslServerAuthenticationOptions Options(ConnectionContext context, PortableTlsFeatures features)
@@ -154,12 +160,9 @@ internal sealed class PortableTlsMiddleware
             ServerCertificateSelectionCallback = _options.ServerCertificateSelector is not { } selector ? null : (_, name) =>
             {
                 features.HostName = name ?? "";
-                X509Certificate2? certificate = selector(context, name);
-                if (certificate is not null)
-                {
-                    ServerCertificates.EnsureAllowed(certificate);
-                }
-                return certificate!;
+                X509Certificate2 certificate = selector(context, name) ?? throw new TlsConfigurationException($"no certificate for \"{name}\"");
+                ServerCertificates.EnsureAllowed(certificate);
+                return certificate;
             },
             ClientCertificateRequired = _options.ClientCertificateMode is ClientCertificateMode.AllowCertificate or ClientCertificateMode.RequireCertificate,
             EnabledSslProtocols = _options.SslProtocols,

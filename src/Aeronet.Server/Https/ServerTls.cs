@@ -33,6 +33,7 @@ internal sealed class ServerTls : IDisposable
 
     // Under _gate.
     private readonly Dictionary<ListenOptions, TlsEndpoint> _endpoints = [];
+    private readonly List<EndpointRequest> _portable = []; // with TLS on SslStream: what a reload brings must be honoured there, too
     private AeronetTlsOptions _options;
     private TlsServicesOwner? _owner;       // Non-null once the first endpoint has asked.
     private TlsFiles? _files;               // as _owner
@@ -90,11 +91,13 @@ internal sealed class ServerTls : IDisposable
         }
         if (!isNative)
         {
-            if (PortableTls.FindNotHonoured(_options, KestrelInternals.GetHttpsOptions(request.Options)) is { Count: > 0 } names)
-            {
-                throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has other connection middleware beside UseHttps, or is not bound by Aeronet's loops, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
-            }
+            EnsureHonoured(request, _options);
             _ = new PortableTlsMiddleware(static _ => Task.CompletedTask, request.Options, Observer); // its certificate can be served
+            lock (_gate)
+            {
+                _portable.Add(request);
+            }
+
             return;
         }
         lock (_gate)
@@ -106,6 +109,14 @@ internal sealed class ServerTls : IDisposable
                 _endpoints.Add(request.Options, new TlsEndpoint(HttpsEndpoint.Read(request.Options, _shared!)));
                 TrackCertificates();
             }
+        }
+    }
+
+    private static void EnsureHonoured(EndpointRequest request, AeronetTlsOptions options)
+    {
+        if (PortableTls.FindNotHonoured(options, KestrelInternals.GetHttpsOptions(request.Options)) is { Count: > 0 } names)
+        {
+            throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has other connection middleware beside UseHttps, or is not bound by Aeronet's loops, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
         }
     }
 
@@ -160,18 +171,24 @@ internal sealed class ServerTls : IDisposable
             try
             {
                 AeronetTlsOptions options = ReadOptions();
+                _portable.ForEach(request => EnsureHonoured(request, options));
                 files = LoadFiles(options);
-                Use(options, files);
+                bool areKeysGood = Use(options, files);
                 files = null;
-                TlsServiceLog.TlsReloaded(_logger, _endpoints.Count);
-                _metrics.Reloaded(isGood: true);
-                return true;
+                if (areKeysGood) // otherwise the ring has said what is wrong, and goes on with the keys it had
+                {
+                    TlsServiceLog.TlsReloaded(_logger, _endpoints.Count);
+                }
+
+                _metrics.Reloaded(areKeysGood);
+                return areKeysGood;
             }
 #pragma warning disable CA1031 // Whatever broken options or files throw, the server goes on with what it has.
             catch (Exception failure)
 #pragma warning restore CA1031
             {
                 files?.Dispose();
+                _watch?.Watch(TlsFiles.Paths(_options, _contentRoot)); // links may lead elsewhere now, and what is mended there must be seen
                 TlsServiceLog.TlsReloadFailed(_logger, failure.Message, failure);
                 _metrics.Reloaded(isGood: false);
                 return false;
@@ -228,7 +245,7 @@ internal sealed class ServerTls : IDisposable
     }
 
     // All new settings are made before the first endpoint gets its own; one that OpenSSL refuses gives the others back what they had.
-    private void Use(AeronetTlsOptions options, TlsFiles files)
+    private bool Use(AeronetTlsOptions options, TlsFiles files)
     {
         Debug.Assert(_gate.IsHeldByCurrentThread);
         SharedTls shared = Share(options, files);
@@ -256,11 +273,11 @@ internal sealed class ServerTls : IDisposable
         _files = files;
         _shared = shared;
         _options = options;
-        TrackCertificates();
         _watch?.Watch(TlsFiles.Paths(options, _contentRoot));
+        return TrackCertificates();
     }
 
-    private void TrackCertificates()
+    private bool TrackCertificates()
         => _owner!.Update(_options, _contentRoot, _endpoints.Values
             .SelectMany(static endpoint => endpoint.Settings.Names.Values.Append(endpoint.Settings.Default))
             .OfType<TlsIdentity>()
@@ -273,5 +290,18 @@ internal sealed class ServerTls : IDisposable
 
     // The factory runs what the application has configured once more, from the sections as they are now, and validates it.
     private AeronetTlsOptions ReadOptions()
-        => _services.GetService<IOptionsFactory<AeronetServerOptions>>() is { } factory ? factory.Create(Options.DefaultName).Tls : _options;
+    {
+        if (_services.GetService<IOptionsFactory<AeronetServerOptions>>() is not { } factory)
+        {
+            return _options;
+        }
+
+        AeronetTlsOptions options = factory.Create(Options.DefaultName).Tls;
+        // Read at the start only, as their documentation says: what depends on them was made there.
+        options.Tickets.Enabled = _options.Tickets.Enabled;
+        options.Tickets.SessionCacheSize = _options.Tickets.SessionCacheSize;
+        options.KernelTls = _options.KernelTls;
+        options.RequireApplicationProtocolMatch = _options.RequireApplicationProtocolMatch;
+        return options;
+    }
 }

@@ -151,7 +151,7 @@ internal sealed class TlsFiles : IDisposable
         Func<X509Certificate2, X509Chain, bool>? application = trust.IsAccepted;
         return new ClientTrust
         {
-            Authorities = trusted.Count > 0 ? trusted : null,
+            Authorities = authorities is not null || trusted.Count > 0 ? trusted : null, // an application that took the last one away trusts nobody, not everybody
             IsAccepted = (revocation, application) switch
             {
                 (null, null) => null,

@@ -76,8 +76,9 @@ internal static class TlsIdentities
                 Mode = mode,
                 TrustedAuthorities = nameTrust?.Authorities ?? trust.Authorities,
                 RevocationMode = clients.RevocationMode,
-                // The endpoint's last word was made for its own mode: with another one the plain rule holds, unless the application has given a rule of its own.
-                Validation = mode == clients.Mode ? clients.Validation : Validation(mode, application: null),
+                ApplicationRule = clients.ApplicationRule,
+                // The endpoint's last word was made for its own mode; the application's rule for certificates holds in all of them.
+                Validation = mode == clients.Mode ? clients.Validation : Validation(mode, clients.ApplicationRule),
                 IsNotRevoked = nameTrust?.IsAccepted ?? trust.IsAccepted,
             },
             AllowResumption = endpoint.AllowResumption,
@@ -94,16 +95,15 @@ internal static class TlsIdentities
     };
 
     private static TlsClientCertificates ClientCertificates(HttpsConnectionAdapterOptions options, ClientCertificateMode mode, ClientTrust trust)
-        => mode == ClientCertificateMode.NoCertificate
-            ? TlsClientCertificates.None
-            : new TlsClientCertificates
-            {
-                Mode = ToMode(mode),
-                TrustedAuthorities = trust.Authorities,
-                RevocationMode = options.CheckCertificateRevocation ? X509RevocationMode.Online : X509RevocationMode.NoCheck,
-                Validation = Validation(ToMode(mode), options.ClientCertificateValidation),
-                IsNotRevoked = trust.IsAccepted,
-            };
+        => new()
+        {
+            Mode = ToMode(mode),
+            TrustedAuthorities = trust.Authorities,
+            RevocationMode = options.CheckCertificateRevocation ? X509RevocationMode.Online : X509RevocationMode.NoCheck,
+            ApplicationRule = options.ClientCertificateValidation,
+            Validation = Validation(ToMode(mode), options.ClientCertificateValidation),
+            IsNotRevoked = trust.IsAccepted,
+        };
 
     // Kestrel's rule: a missing certificate is a matter of the mode, errors are the application's matter if it has a say.
     private static TlsClientCertificateValidation Validation(TlsClientCertificateMode mode, Func<X509Certificate2, X509Chain?, SslPolicyErrors, bool>? application)
@@ -118,6 +118,7 @@ internal static class TlsIdentities
         {
             return TlsClientCertificates.None;
         }
+
         X509ChainPolicy? policy = options.CertificateChainPolicy;
         return new TlsClientCertificates
         {

@@ -91,11 +91,29 @@ internal sealed class TlsServicesOwner : IDisposable
             tickets.Keys switch
             {
                 TlsTicketKeys.Files => new FileTicketKeys([.. tickets.KeyFiles.Select(file => Path.Combine(contentRoot, file))], TicketWindow.TicketLifetime(tickets.KeyLifetime, tickets.MaxKeys)),
-                TlsTicketKeys.DataProtection => new DerivedTicketKeys(Secrets(services), tickets.KeyLifetime, tickets.MaxKeys),
+                TlsTicketKeys.DataProtection => Derived(services, tickets),
                 _ => new RandomTicketKeys(tickets.KeyLifetime, tickets.MaxKeys),
             },
             time,
             logger);
+    }
+
+    // Data Protection and its stores throw whatever they like: it is the configuration that cannot be used.
+    private static DerivedTicketKeys Derived(IServiceProvider services, AeronetTlsTickets tickets)
+    {
+        DataProtectionSecrets secrets = Secrets(services);
+        try
+        {
+            _ = secrets.GetSecrets(TimeProvider.System.GetUtcNow());
+        }
+#pragma warning disable CA1031 // see above
+        catch (Exception failure) when (failure is not TlsConfigurationException)
+#pragma warning restore CA1031
+        {
+            throw new TlsConfigurationException($"Keys is DataProtection, and its key ring cannot be read: {failure.Message}");
+        }
+
+        return new DerivedTicketKeys(secrets, tickets.KeyLifetime, tickets.MaxKeys);
     }
 
     private static DataProtectionSecrets Secrets(IServiceProvider services)
@@ -136,7 +154,7 @@ internal sealed class TlsServicesOwner : IDisposable
         {
             return create();
         }
-        catch (Exception failure) when (failure is TlsConfigurationException or IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is TlsConfigurationException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             faults.Add($"AeronetTlsOptions.{property}: {failure.Message}");
             return null;

@@ -33,6 +33,9 @@ internal sealed class TlsClientCertificates
     /// <summary>Online revocation check by the chain (Kestrel's <c>CheckCertificateRevocation</c>).</summary>
     public X509RevocationMode RevocationMode { get; init; } = X509RevocationMode.NoCheck;
 
+    /// <summary>The application's rule for a certificate that was shown, whatever the mode: what a server name with a mode of its own makes its <see cref="Validation"/> of. Null: it has none.</summary>
+    public Func<X509Certificate2, X509Chain?, SslPolicyErrors, bool>? ApplicationRule { get; init; }
+
     /// <summary>Last word of the application; called for every client that presented a certificate, and with Allow or Delay also for one that did not. Null: no errors are accepted, except a missing certificate where that is allowed.</summary>
     public TlsClientCertificateValidation? Validation { get; init; }
 

@@ -28,13 +28,14 @@ internal static class TlsClientCheck
             Prepare(chain, policy, issuers, loaded);
             bool isValid = chain.Build(certificate);
             errors |= isValid ? SslPolicyErrors.None : SslPolicyErrors.RemoteCertificateChainErrors;
-            if (policy.IsNotRevoked is { } isNotRevoked && isValid && !isNotRevoked(certificate, chain))
+            bool isAccepted = policy.Validation?.Invoke(connection, certificate, chain, errors) ?? isValid;
+            if (!isAccepted)
             {
-                return "revoked";
+                return isValid ? "refused by the application" : Describe(chain);
             }
 
-            bool isAccepted = policy.Validation?.Invoke(connection, certificate, chain, errors) ?? isValid;
-            return isAccepted ? null : isValid ? "refused by the application" : Describe(chain);
+            // Behind the application's word: it may accept a chain with errors (a root of its own), and a revoked client of that chain is still revoked.
+            return policy.IsNotRevoked is { } isNotRevoked && !isNotRevoked(certificate, chain) ? "revoked" : null;
         }
         finally
         {

@@ -27,6 +27,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Aeronet.EndToEnd.Tests.Https;
@@ -287,6 +288,10 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Null(await TryGetAsync(host, "a.example.com", s_client));
         Assert.NotNull(await TryGetAsync(host, "a.example.com", others.Client("other")));
 
+        Assert.True(tls.UpdateClientAuthorities([])); // nobody, and not everybody whom the machine trusts
+        Assert.Null(await TryGetAsync(host, "a.example.com", s_client));
+        Assert.Null(await TryGetAsync(host, "a.example.com", others.Client("other")));
+
         Assert.True(tls.UpdateClientAuthorities(null));
         Assert.NotNull(await TryGetAsync(host, "a.example.com", s_client));
     }
@@ -310,6 +315,69 @@ public sealed class HttpsConfigurationTests : IDisposable
         File.WriteAllBytes(list, RevocationList(s_client));
         Assert.True(host.Services.GetRequiredService<IAeronetTls>().Reload());
         Assert.Null(await TryGetAsync(host, "a.example.com", s_client));
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet)]
+    [Trait("Defect", "TLS-5")]
+    public async Task A_revoked_client_is_refused_also_where_the_application_accepts_chains_with_errors(ServerKind server)
+    {
+        string list = Path.Combine(_folder, "clients.crl");
+        File.WriteAllBytes(list, RevocationList(s_authority.Client("revoked")));
+        await using AppHost host = await StartAsync(
+            server,
+            static listen => listen.UseHttps(s_a, static https =>
+            {
+                https.ClientCertificateMode = ClientCertificateMode.RequireCertificate;
+                https.ClientCertificateValidation = static (_, _, _) => true; // pins in its own way: the chain ends in no trusted root
+            }),
+            options => options.Tls.ClientTrust.RevocationListFiles.Add(list));
+        Assert.Null(await TryGetAsync(host, "a.example.com", s_authority.Client("revoked")));
+        Assert.NotNull(await TryGetAsync(host, "a.example.com", s_client));
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet)]
+    public async Task A_broken_key_file_is_refused_by_name_and_the_keys_before_go_on(ServerKind server)
+    {
+        string keys = Path.Combine(_folder, "tickets.key");
+        File.WriteAllBytes(keys, new byte[79]);
+        Exception refused = await Assert.ThrowsAnyAsync<Exception>(() => StartAsync(server, static listen => listen.UseHttps(s_a), Configure));
+        Assert.Contains("AeronetTlsOptions.Tickets", refused.Message, StringComparison.Ordinal);
+
+        File.WriteAllBytes(keys, RandomNumberGenerator.GetBytes(80));
+        await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(s_a), Configure);
+        host.ErrorsExpected = true;
+        Assert.True(host.Services.GetRequiredService<IAeronetTls>().Reload());
+        File.WriteAllBytes(keys, new byte[79]);
+        Assert.False(host.Services.GetRequiredService<IAeronetTls>().Reload());
+        Assert.NotNull(await TryGetAsync(host, "a.example.com", null));
+
+        void Configure(AeronetServerOptions options)
+        {
+            options.Tls.Tickets.Keys = TlsTicketKeys.Files;
+            options.Tls.Tickets.KeyFiles.Add(keys);
+            options.Tls.ReloadOnChange = false;
+        }
+    }
+
+    [Theory, InlineData(ServerKind.Aeronet), InlineData(ServerKind.AeronetSockets)]
+    public async Task A_selector_without_a_certificate_or_with_a_fault_refuses_its_client_and_no_other(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(static https => https.ServerCertificateSelector = static (_, name) => name switch
+        {
+            "a.example.com" => s_a,
+            "fault.example.com" => throw new InvalidOperationException("a fault of the selector"),
+            _ => null,
+        }));
+        host.ErrorsExpected = true; // the selector's fault is one
+        using var meters = new MeterCapture(host.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), "aeronet.tls.handshakes", "kestrel.active_tls_handshakes");
+        await AssertRefusedAsync(host, "nobody.example.com");
+        await AssertRefusedAsync(host, "fault.example.com");
+        await AssertRefusedAsync(host, "fault.example.com");
+        Assert.NotNull(await TryGetAsync(host, "a.example.com", null));
+        IReadOnlyList<Measurement> counted = await meters.WaitForAsync("aeronet.tls.handshakes", static all => all.Count == 4);
+        Assert.Equal(3, counted.Count(static handshake => (string?)handshake.Tags.GetValueOrDefault("reason") == "certificate_selection"));
+        await meters.WaitForAsync("kestrel.active_tls_handshakes", static all => all.Sum(static change => change.Value) == 0);
+        Assert.DoesNotContain(host.Logs.Entries, static entry => entry.Level >= LogLevel.Error && entry.Message.Contains("nobody", StringComparison.Ordinal));
     }
 
     [Theory, InlineData(ServerKind.Aeronet)]

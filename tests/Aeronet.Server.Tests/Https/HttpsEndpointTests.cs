@@ -378,6 +378,30 @@ public sealed class HttpsEndpointTests : IDisposable
         Assert.StartsWith("TLS_AES_256_GCM_SHA384:", settings.Default.Ciphers.CipherSuites, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(ClientCertificateMode.NoCertificate)]
+    [InlineData(ClientCertificateMode.AllowCertificate)]
+    public void A_name_with_a_mode_of_its_own_keeps_the_applications_rule(ClientCertificateMode endpointMode)
+    {
+        SharedTls shared = Shared(null, new Dictionary<string, SharedTlsName>(StringComparer.OrdinalIgnoreCase)
+        {
+            ["b.example.com"] = new() { ClientCertificateMode = TlsClientCertificateMode.Require },
+        });
+        TlsSettings settings = Read(
+            listen => listen.UseHttps(s_certificate, https =>
+            {
+                https.ClientCertificateMode = endpointMode;
+                https.CheckCertificateRevocation = true;
+                https.ClientCertificateValidation = static (certificate, _, _) => certificate.Equals(s_other);
+            }),
+            shared);
+        TlsClientCertificates clients = settings.Names["b.example.com"].ClientCertificates;
+        Assert.Equal(X509RevocationMode.Online, clients.RevocationMode);
+        Assert.True(clients.Validation!(Connection(), s_other, null, SslPolicyErrors.RemoteCertificateChainErrors));
+        Assert.False(clients.Validation(Connection(), s_certificate, null, SslPolicyErrors.None));
+        Assert.False(clients.Validation(Connection(), null, null, SslPolicyErrors.RemoteCertificateNotAvailable));
+    }
+
     [Fact]
     public async Task A_name_of_Aeronets_options_is_not_the_selectors_matter()
     {

@@ -138,6 +138,18 @@ public sealed class AeronetServerOptionsSetupTests
         Assert.False(read.Transport.NoDelay);
     }
 
+    [Theory]
+    [InlineData(0L, null)]
+    [InlineData(null, null)]
+    [InlineData(1000L, 1000L)]
+    public void A_write_buffer_of_0_is_no_limit_as_in_Kestrel(long? sockets, long? expected)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateBuilder();
+        builder.WebHost.UseSockets(options => options.MaxWriteBufferSize = sockets);
+        builder.WebHost.UseAeronet();
+        Assert.Equal(expected, builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.Transport.MaxWriteBufferSize);
+    }
+
     [Fact]
     public void Socket_settings_without_effect_are_remembered()
     {

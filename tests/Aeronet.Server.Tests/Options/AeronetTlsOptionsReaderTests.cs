@@ -64,6 +64,21 @@ public sealed class AeronetTlsOptionsReaderTests
         Assert.Contains(faults, static fault => fault.StartsWith("Aeronet:Tls:KernelTls is 'Perhaps'; expected: one of Off, Auto, Require", System.StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void A_value_where_a_list_or_a_section_belongs_is_reported()
+    {
+        Read(out List<string> faults, new()
+        {
+            ["Certificates"] = "site.pem",
+            ["Tickets"] = "true",
+            ["Tickets:KeyFiles"] = "key",
+            ["Sni"] = "",
+        });
+        Assert.Contains("Aeronet:Tls:Certificates is 'site.pem'; expected: a list or a section.", faults);
+        Assert.Contains("Aeronet:Tls:Tickets is 'true'; expected: a section.", faults);
+        Assert.Equal(2, faults.Count); // an empty value is what providers make of an empty section
+    }
+
     private static AeronetTlsOptions Read(out List<string> faults, Dictionary<string, string?> values)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(values.Select(static pair => KeyValuePair.Create($"Aeronet:Tls:{pair.Key}", pair.Value))).Build();

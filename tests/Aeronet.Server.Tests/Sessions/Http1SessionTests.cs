@@ -7,6 +7,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -232,15 +233,23 @@ public sealed partial class Http1SessionTests
             connection.ClearSent();
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-        {
-            connection.Arrive(request);
-            connection.ClearSent();
-        }
-
         // Nothing per request; the Date field is made anew once a second, whoever comes first, and takes about 100 bytes.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 999);
+        // Code that is not optimised yet boxes here and there, and on a busy machine it may stay so for a while.
+        long allocated;
+        long start = Environment.TickCount64;
+        do
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                connection.Arrive(request);
+                connection.ClearSent();
+            }
+
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+        while (allocated > 999 && Environment.TickCount64 - start < Guard.Time.TotalMilliseconds);
+        Assert.InRange(allocated, 0, 999);
     }
 
     [Fact]

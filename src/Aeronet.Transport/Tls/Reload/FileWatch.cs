@@ -9,11 +9,15 @@ namespace Aeronet.Transport.Tls.Reload;
 
 /// <summary>Says when files have changed and then been left alone for a while. Watches their folders through the kernel; nothing is polled.</summary>
 /// <remarks>
-/// A folder is watched, not a file: secrets mounted by Kubernetes and files replaced by <c>rename</c> change their folder. The kernel does not tell of changes behind a symbolic link to another
-/// folder, nor of those that another machine makes on a network file system: the folder of a link's target is watched, too; for the network there is the reload on demand.
+/// A folder is watched, not a file: files replaced by <c>rename</c> change their folder, and secrets mounted by Kubernetes change a link on the way to it. Every link on the way is followed and
+/// watched; other names in those folders are nobody's business here. The kernel does not tell of changes that another machine makes on a network file system: for those there is the reload on demand.
 /// </remarks>
 internal sealed class FileWatch : IDisposable
 {
+    // Files that never come to rest (one that is appended to for ever) are looked at all the same.
+    private const int QuietTimesMax = 10;
+    private const int LinksMax = 40; // as the kernel's own limit
+
     private readonly TimeProvider _time;
     private readonly TimeSpan _quiet;
     private readonly Action _changed;
@@ -23,6 +27,8 @@ internal sealed class FileWatch : IDisposable
 
     // Under _gate.
     private readonly Dictionary<string, FileSystemWatcher> _folders = new(StringComparer.Ordinal);
+    private Dictionary<string, HashSet<string>> _names = new(StringComparer.Ordinal); // by folder
+    private long? _firstChange; // timestamp; Null: nothing is waiting to be told
     private bool _disposed;
 
     /// <param name="time">Runs the timer.</param>
@@ -35,20 +41,16 @@ internal sealed class FileWatch : IDisposable
         _quiet = quiet;
         _changed = changed;
         _logger = logger;
-        _timer = _time.CreateTimer(static watch => ((FileWatch)watch!)._changed(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = _time.CreateTimer(static watch => ((FileWatch)watch!).OnQuiet(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Watches the folders of these files, and no others.</summary>
+    /// <summary>Watches for these files, and no others.</summary>
     public void Watch(IEnumerable<string> files)
     {
-        var wanted = new HashSet<string>(StringComparer.Ordinal);
+        var wanted = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
         foreach (string file in files)
         {
-            AddFolderOf(file, wanted);
-            if (TargetOf(file) is { } target)
-            {
-                AddFolderOf(target, wanted);
-            }
+            AddWay(Path.GetFullPath(file), wanted);
         }
         lock (_gate)
         {
@@ -56,14 +58,15 @@ internal sealed class FileWatch : IDisposable
             {
                 return;
             }
+            _names = wanted;
             foreach (string folder in new List<string>(_folders.Keys))
             {
-                if (!wanted.Contains(folder) && _folders.Remove(folder, out FileSystemWatcher? unused))
+                if (!wanted.ContainsKey(folder) && _folders.Remove(folder, out FileSystemWatcher? unused))
                 {
                     unused.Dispose();
                 }
             }
-            foreach (string folder in wanted)
+            foreach (string folder in wanted.Keys)
             {
                 if (!_folders.ContainsKey(folder) && Open(folder) is { } watcher)
                 {
@@ -73,15 +76,33 @@ internal sealed class FileWatch : IDisposable
         }
     }
 
-    /// <summary>Something has changed: the quiet time begins again. For tests, and for changes that come from elsewhere.</summary>
+    /// <summary>Something has changed: the quiet time begins again.</summary>
     public void Touch()
     {
         lock (_gate)
         {
-            if (!_disposed)
+            if (_disposed)
             {
-                _timer.Change(_quiet, Timeout.InfiniteTimeSpan);
+                return;
             }
+            long now = _time.GetTimestamp();
+            _firstChange ??= now;
+            TimeSpan left = (QuietTimesMax * _quiet) - _time.GetElapsedTime(_firstChange.Value, now);
+            _timer.Change(left <= TimeSpan.Zero ? TimeSpan.Zero : left < _quiet ? left : _quiet, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>The kernel's word on a name in a watched folder.</summary>
+    internal void OnEvent(string folder, string? name)
+    {
+        bool isOurs;
+        lock (_gate)
+        {
+            isOurs = name is not null && _names.TryGetValue(folder, out HashSet<string>? names) && names.Contains(name);
+        }
+        if (isOurs)
+        {
+            Touch();
         }
     }
 
@@ -104,10 +125,14 @@ internal sealed class FileWatch : IDisposable
         try
         {
             var watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime };
-            watcher.Changed += (_, _) => Touch();
-            watcher.Created += (_, _) => Touch();
-            watcher.Renamed += (_, _) => Touch();
-            watcher.Deleted += (_, _) => Touch();
+            watcher.Changed += (_, change) => OnEvent(folder, change.Name);
+            watcher.Created += (_, change) => OnEvent(folder, change.Name);
+            watcher.Renamed += (_, change) =>
+            {
+                OnEvent(folder, change.OldName);
+                OnEvent(folder, change.Name);
+            };
+            watcher.Deleted += (_, change) => OnEvent(folder, change.Name);
             watcher.Error += (_, _) => Touch(); // events were lost: look
             watcher.EnableRaisingEvents = true;
             return watcher;
@@ -119,23 +144,63 @@ internal sealed class FileWatch : IDisposable
         }
     }
 
-    private static void AddFolderOf(string file, HashSet<string> folders)
+    private void OnQuiet()
     {
-        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { Length: > 0 } folder)
+        lock (_gate)
         {
-            folders.Add(folder);
+            _firstChange = null;
+        }
+        _changed();
+    }
+
+    /// <summary>The file's own place, and the place of every link that leads to it.</summary>
+    private static void AddWay(string file, Dictionary<string, HashSet<string>> places)
+    {
+        string folder = Path.GetPathRoot(file)!;
+        var left = new Stack<string>();
+        Push(left, file[folder.Length..]);
+        for (int links = 0; left.TryPop(out string? name) && links <= LinksMax;)
+        {
+            string path = Path.Combine(folder, name);
+            string? target = TargetOf(path);
+            if (target is not null || left.Count == 0)
+            {
+                if (!places.TryGetValue(folder, out HashSet<string>? names))
+                {
+                    places.Add(folder, names = new HashSet<string>(StringComparer.Ordinal));
+                }
+                names.Add(name);
+            }
+            if (target is null)
+            {
+                folder = path;
+                continue;
+            }
+            links++;
+            target = Path.GetFullPath(target, folder);
+            folder = Path.GetPathRoot(target)!;
+            Push(left, target[folder.Length..]);
         }
     }
 
-    private static string? TargetOf(string file)
+    private static void Push(Stack<string> names, string path)
+    {
+        string[] parts = path.Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
+        for (int i = parts.Length - 1; i >= 0; i--)
+        {
+            names.Push(parts[i]);
+        }
+    }
+
+    private static string? TargetOf(string path)
     {
         try
         {
-            return File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName;
+            return new FileInfo(path).LinkTarget;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return null; // a file that is not there yet, or a circle of links: loading it says so
+            return null; // not there yet, or not ours to look at: loading it says so
         }
     }
 }

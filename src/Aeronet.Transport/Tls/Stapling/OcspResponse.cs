@@ -23,6 +23,9 @@ internal sealed class OcspResponse
     }
 
     /// <summary>As it came, and as clients get it.</summary>
+    /// <summary>The one fault that says something of the certificate, and not of the answer.</summary>
+    public const string RevokedFault = "THE CERTIFICATE IS REVOKED.";
+
     public byte[] Der { get; }
 
     public DateTimeOffset ThisUpdate { get; }
@@ -110,7 +113,7 @@ internal sealed class OcspResponse
             case 0:
                 break;
             case 1:
-                return "THE CERTIFICATE IS REVOKED.";
+                return RevokedFault;
             default:
                 return "the responder does not know the certificate.";
         }

@@ -211,7 +211,7 @@ internal sealed class OcspStapler : IOcspStapleSource, IDisposable
         {
             if (OcspResponse.Read(der, entry.Certificate, entry.Issuer, _time.GetUtcNow(), out fault) is { } response)
             {
-                entry.Take(response);
+                entry.TakeIfNewer(response);
                 return;
             }
         }
@@ -268,6 +268,7 @@ internal sealed class OcspStapler : IOcspStapleSource, IDisposable
         private readonly ITimer _timer;
         private volatile StapleNow? _staple;
         private int _failures; // one fetch at a time: no lock
+        private string? _lastFault; // as _failures
         private volatile bool _disposed;
 
         public Entry(OcspStapler owner, X509Certificate2 certificate, X509Certificate2 issuer, Uri? responder)
@@ -294,12 +295,21 @@ internal sealed class OcspStapler : IOcspStapleSource, IDisposable
             return staple is not null && now < staple.UsableUntil ? staple.Der : null;
         }
 
+        /// <summary>A file that is read again must not replace a fresher answer of the responder.</summary>
+        public void TakeIfNewer(OcspResponse response)
+        {
+            if (_staple is not { } staple || response.ThisUpdate >= staple.ThisUpdate)
+            {
+                Take(response);
+            }
+        }
+
         /// <returns>How long the response can be used.</returns>
         public TimeSpan Take(OcspResponse response)
         {
             DateTimeOffset now = _owner._time.GetUtcNow();
             DateTimeOffset until = response.NextUpdate ?? now + _owner._refreshInterval;
-            _staple = new StapleNow(response.Der, until);
+            _staple = new StapleNow(response.Der, response.ThisUpdate, until);
             TlsServiceLog.StapleReady(_owner._logger, Certificate.Subject, response.NextUpdate);
             return until - now;
         }
@@ -330,21 +340,29 @@ internal sealed class OcspStapler : IOcspStapleSource, IDisposable
             {
                 Interlocked.Increment(ref _owner._fetched);
                 _failures = 0;
+                _lastFault = null;
                 delay = Clamp(Take(response) / 2, s_retryMin, _owner._refreshInterval);
             }
             else
             {
                 Interlocked.Increment(ref _owner._failed);
-                delay = Clamp(s_retryMin * Math.Pow(2, Math.Min(_failures, 10)), s_retryMin, s_retryMax);
-                if (_failures++ == 0)
+                if (fault == OcspResponse.RevokedFault)
                 {
+                    _staple = null; // "good" is not said any more of what the authority calls revoked
+                }
+
+                delay = Clamp(s_retryMin * Math.Pow(2, Math.Min(_failures, 10)), s_retryMin, s_retryMax);
+                _failures++;
+                if (fault != _lastFault) // the first of a row, and when it becomes another one: "revoked" must not hide behind "timed out"
+                {
+                    _lastFault = fault;
                     TlsServiceLog.StapleNotFetched(_owner._logger, Certificate.Subject, Responder!.AbsoluteUri, fault!, delay);
                 }
             }
             _timer.Change(delay, Timeout.InfiniteTimeSpan);
         }
 
-        private sealed record StapleNow(byte[] Der, DateTimeOffset UsableUntil);
+        private sealed record StapleNow(byte[] Der, DateTimeOffset ThisUpdate, DateTimeOffset UsableUntil);
 
         private static TimeSpan Clamp(TimeSpan value, TimeSpan min, TimeSpan max) => value < min ? min : value > max ? max : value;
     }

@@ -48,8 +48,26 @@ internal sealed class FileTicketKeys : ITicketKeySchedule
             keys.ForEach(static key => key.Wipe());
             throw;
         }
+        KeepKnown(keys, previous);
         next = null;
         return new TicketKeySet(keys[0], keys.ToArray());
+    }
+
+    // A key that stays is the same object: a handshake that is copying it must not see it wiped.
+    private static void KeepKnown(List<TicketKey> keys, TicketKeySet previous)
+    {
+        for (int i = 0; i < keys.Count; i++)
+        {
+            foreach (TicketKey known in previous.Keys)
+            {
+                if (known.IsSameAs(keys[i]))
+                {
+                    keys[i].Wipe();
+                    keys[i] = known;
+                    break;
+                }
+            }
+        }
     }
 
     private static void Read(string file, List<TicketKey> keys)

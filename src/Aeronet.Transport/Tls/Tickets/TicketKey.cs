@@ -64,6 +64,9 @@ internal sealed class TicketKey
         return !IsWiped;
     }
 
+    /// <summary>The same name and the same keys.</summary>
+    public bool IsSameAs(TicketKey other) => !IsWiped && !other.IsWiped && CryptographicOperations.FixedTimeEquals(_bytes, other._bytes);
+
     /// <summary>Clears the key for good. Readers that are inside <see cref="TryCopy"/> get false.</summary>
     public void Wipe()
     {

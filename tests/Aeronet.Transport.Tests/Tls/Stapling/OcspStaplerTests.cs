@@ -128,6 +128,41 @@ public sealed class OcspStaplerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_certificate_that_is_revoked_meanwhile_loses_its_response_and_that_is_reported_behind_any_other_fault()
+    {
+        await TrackAsync();
+        _responder.Fails = true;
+        await AdvanceAsync(TimeSpan.FromHours(4));
+        Assert.NotNull(_stapler.Find(s_leaf));
+        _responder.Fails = false;
+        _responder.CertificateStatus = 1;
+        await AdvanceAsync(TimeSpan.FromMinutes(1));
+        Assert.Null(_stapler.Find(s_leaf));
+        Assert.Equal(2, System.Linq.Enumerable.Count(_log.Entries, static entry => entry.Id == 2140));
+        Assert.Contains(_log.Entries, static entry => entry.Id == 2140 && entry.Message.Contains("REVOKED", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_response_file_does_not_replace_a_fresher_answer_of_the_responder()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            byte[] older = new TestOcsp { Signer = s_authority.Intermediate, ThisUpdate = _clock.GetUtcNow().AddHours(-1), NextUpdate = _clock.GetUtcNow().AddHours(7) }.Respond(s_leaf, s_authority.Intermediate);
+            File.WriteAllBytes(path, older);
+            await TrackAsync();
+            byte[] fetched = _stapler.Find(s_leaf)!;
+            _stapler.Track([s_certificate], [path]);
+            await _stapler.WhenIdleAsync();
+            Assert.Equal(fetched, _stapler.Find(s_leaf));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
     public async Task An_answer_that_is_too_long_is_dropped()
     {
         _responder.Bytes = new byte[65 * 1024];

@@ -65,6 +65,7 @@ public sealed class FileTicketKeysTests : IDisposable
     {
         string file = Write("a", [.. Sequence(80, 1), .. Sequence(80, 2)]);
         using TicketKeyRing ring = Ring(file);
+        TicketKey kept = ring.Keys.Keys[0];
         TicketKey dropped = ring.Keys.Keys[1];
         Write("a", [.. Sequence(80, 3), .. Sequence(80, 1)]);
         Assert.True(ring.Refresh());
@@ -72,6 +73,8 @@ public sealed class FileTicketKeysTests : IDisposable
         Assert.Equal((32, false), FindByName(ring, Sequence(80, 1)));
         Assert.Equal(0, FindByName(ring, Sequence(80, 2)).KeyLength);
         Assert.True(dropped.IsWiped);
+        Assert.Same(kept, ring.Keys.Keys[1]); // a handshake that copies it now must not see it wiped
+        Assert.False(kept.IsWiped);
     }
 
     [Theory]
