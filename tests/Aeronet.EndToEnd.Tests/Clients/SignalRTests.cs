@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Net.Http;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
 using Aeronet.TestSupport.Hosting;
@@ -46,7 +47,15 @@ public sealed class SignalRTests
 
     private static async Task<HubConnection> ConnectAsync(AppHost host, HttpTransportType transport)
     {
-        HubConnection connection = new HubConnectionBuilder().WithUrl(new Uri(host.Url, "/talk"), transport).Build();
+        HubConnection connection = new HubConnectionBuilder().WithUrl(new Uri(host.Url, "/talk"), transport, options =>
+        {
+            options.WebSocketConfiguration = socket => socket.RemoteCertificateValidationCallback = host.Trust;
+            options.HttpMessageHandlerFactory = handler =>
+            {
+                ((HttpClientHandler)handler).ServerCertificateCustomValidationCallback = (_, certificate, chain, errors) => host.Trust(handler, certificate, chain, errors);
+                return handler;
+            };
+        }).Build();
         await connection.StartAsync().WaitAsync(Guard.Time);
         return connection;
     }

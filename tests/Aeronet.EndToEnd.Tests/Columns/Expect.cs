@@ -1,3 +1,4 @@
+using System.IO;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Wire;
@@ -27,6 +28,20 @@ internal static class Expect
         await using RawClient client = await host.ConnectAsync();
         await client.SendAsync(request);
         return await RefusedAsync(client, status);
+    }
+
+    /// <summary>The server closes a connection without a word, before TLS where there is TLS.</summary>
+    public static async Task NoConnectionAsync(AppHost host)
+    {
+        try
+        {
+            await using RawClient client = await host.ConnectAsync();
+            await client.ExpectCloseAsync();
+        }
+        catch (IOException) when (host.Server == ServerKind.AeronetHttps)
+        {
+            // The handshake's own end.
+        }
     }
 
     /// <summary>The connection still serves: one more exchange on it succeeds.</summary>

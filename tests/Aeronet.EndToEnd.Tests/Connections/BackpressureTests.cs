@@ -40,7 +40,7 @@ public sealed class BackpressureTests
 
             paused.TrySetException(new InvalidOperationException("The server took everything without waiting."));
         }));
-        await using RawClient client = await RawClient.ConnectAsync(host.EndPoint, receiveBuffer: 8192);
+        await using RawClient client = await host.ConnectAsync(receiveBuffer: 8192);
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await paused.Task.WaitAsync(Guard.Time);
         Assert.Equal(Block * Blocks, (await client.ReadResponseAsync()).Body.Length);
@@ -123,7 +123,7 @@ public sealed class BackpressureTests
                 await context.Response.WriteAsync("small");
             }
         }));
-        await using RawClient silent = await RawClient.ConnectAsync(host.EndPoint, receiveBuffer: 8192);
+        await using RawClient silent = await host.ConnectAsync(receiveBuffer: 8192);
         await silent.SendAsync("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
         await busy.Task.WaitAsync(Guard.Time);
         for (int i = 0; i < 8; i++)
@@ -140,13 +140,11 @@ public sealed class BackpressureTests
         byte[] body = new byte[5_000_000];
         new Random(2).NextBytes(body);
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context => context.Response.Body.WriteAsync(body).AsTask()));
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
-        await socket.ConnectAsync(host.EndPoint);
-        await using var stream = new NetworkStream(socket);
-        await stream.WriteAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
+        await using RawClient client = await host.ConnectAsync(receiveBuffer: 4096);
+        await client.SendAsync("GET / HTTP/1.0\r\n\r\n");
         var all = new MemoryStream();
         byte[] piece = new byte[7001];
-        for (int read; (read = await stream.ReadAsync(piece).AsTask().WaitAsync(Guard.Time)) > 0;)
+        for (int read; (read = await client.Stream.ReadAsync(piece).AsTask().WaitAsync(Guard.Time)) > 0;)
         {
             all.Write(piece, 0, read);
             await Task.Yield();

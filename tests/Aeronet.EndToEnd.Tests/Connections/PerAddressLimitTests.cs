@@ -115,5 +115,5 @@ public sealed class PerAddressLimitTests
         }
     }
 
-    private static Task<RawClient> ConnectFromAsync(AppHost host, string from) => RawClient.ConnectAsync(host.EndPoint, from: new IPEndPoint(IPAddress.Parse(from), 0));
+    private static Task<RawClient> ConnectFromAsync(AppHost host, string from) => host.ConnectAsync(from: new IPEndPoint(IPAddress.Parse(from), 0));
 }

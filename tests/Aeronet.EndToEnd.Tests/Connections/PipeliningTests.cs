@@ -105,7 +105,7 @@ public sealed class PipeliningTests(EchoHosts hosts) : IClassFixture<EchoHosts>
             context.Response.ContentLength = big.Length;
             await context.Response.Body.WriteAsync(big);
         }));
-        await using RawClient client = await RawClient.ConnectAsync(host.EndPoint, receiveBuffer: 8192);
+        await using RawClient client = await host.ConnectAsync(receiveBuffer: 8192);
         await client.SendAsync(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 4)));
         for (int i = 0; i < 4; i++)
         {

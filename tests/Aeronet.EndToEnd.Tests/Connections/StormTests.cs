@@ -161,7 +161,7 @@ public sealed class StormTests(ITestOutputHelper output)
             int scenario = random.Next(10);
             try
             {
-                await using RawClient client = await RawClient.ConnectAsync(host.EndPoint, scenario == 3 ? 4096 : null);
+                await using RawClient client = await host.ConnectAsync(scenario == 3 ? 4096 : null);
                 served += await RunScenarioAsync(scenario, client, random);
             }
             catch (Exception exception) when (exception is not IOException and not SocketException || scenario < 6)

@@ -158,9 +158,8 @@ public sealed class TimeoutTests
                 }
             }),
             kestrel: options => options.Limits.MinResponseDataRate = new MinDataRate(100_000_000, TimeSpan.FromSeconds(1.1)));
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
-        await socket.ConnectAsync(host.EndPoint);
-        await socket.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray());
+        await using RawClient client = await host.ConnectAsync(receiveBuffer: 4096);
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await aborted.Task.WaitAsync(Guard.Time);
         await host.Logs.WaitForAsync(entry => entry.Id == 28);
     }

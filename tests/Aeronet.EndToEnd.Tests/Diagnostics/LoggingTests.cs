@@ -71,8 +71,8 @@ public sealed class LoggingTests
     {
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context => context.Response.WriteAsync("x")));
         await host.ExchangeAsync("GET /path?q HTTP/1.1\r\nHost: a\r\n\r\n");
-        await host.Logs.WaitForAsync(entry => entry.Message.StartsWith("Request starting HTTP/1.1 GET http://a/path?q", StringComparison.Ordinal));
-        await host.Logs.WaitForAsync(entry => entry.Message.StartsWith("Request finished HTTP/1.1 GET http://a/path?q - 200", StringComparison.Ordinal));
+        await host.Logs.WaitForAsync(entry => entry.Message.StartsWith($"Request starting HTTP/1.1 GET {server.Scheme()}://a/path?q", StringComparison.Ordinal));
+        await host.Logs.WaitForAsync(entry => entry.Message.StartsWith($"Request finished HTTP/1.1 GET {server.Scheme()}://a/path?q - 200", StringComparison.Ordinal));
     }
 
     [Theory, BothServers]

@@ -313,7 +313,9 @@ public sealed class AddressTests
             {
                 options.Limits.MaxConcurrentConnections = 1;
                 options.Listen(IPAddress.Loopback, 0);
-            });
+                options.Listen(IPAddress.Loopback, 0);
+            },
+            listen: false);
         int[] ports = [.. host.Addresses.Select(address => new Uri(address).Port)];
         await using RawClient first = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, ports[0]));
         await first.SendAsync(Get);

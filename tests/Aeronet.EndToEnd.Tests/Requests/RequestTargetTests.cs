@@ -136,7 +136,7 @@ public sealed class RequestTargetTests(EchoHosts hosts) : IClassFixture<EchoHost
     {
         AppHost host = await hosts.OnAsync(server);
         Echo echo = Echo.Of(await host.ExchangeAsync($"{method} / {protocol}\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
-        Assert.Equal((method, protocol, "http"), (echo.Method, echo.Protocol, echo.Scheme));
+        Assert.Equal((method, protocol, server.Scheme()), (echo.Method, echo.Protocol, echo.Scheme));
     }
 
     [Theory, BothServers]

@@ -3,8 +3,11 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.TestSupport.Tls;
 using Aeronet.TestSupport.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -53,6 +56,11 @@ public sealed class AppHost : IAsyncDisposable
 
     /// <summary>The first bound address as an endpoint to connect to.</summary>
     public IPEndPoint EndPoint => new(IPAddress.Parse(Url.Host), Url.Port);
+
+    /// <summary>For clients: by address, not by name; whose certificate it is, the TLS tests ask.</summary>
+    public bool Trust(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => RawClient.Trust(sender, certificate, chain, errors);
+
+    private bool IsHttps => Server == ServerKind.AeronetHttps && Url.Scheme == Uri.UriSchemeHttps;
 
     /// <summary>Builds an application and starts it on 127.0.0.1 with a free port, unless the test binds on its own.</summary>
     /// <remarks><c>quiet</c> keeps logs below Warning out: for load.</remarks>
@@ -118,7 +126,13 @@ public sealed class AppHost : IAsyncDisposable
         {
             if (listen)
             {
-                options.Listen(IPAddress.Loopback, 0);
+                options.Listen(IPAddress.Loopback, 0, endpoint =>
+                {
+                    if (server == ServerKind.AeronetHttps)
+                    {
+                        endpoint.UseHttps(TestCertificates.Shared.Server(TestKey.P256, "localhost"));
+                    }
+                });
             }
 
             kestrel?.Invoke(options);
@@ -133,12 +147,17 @@ public sealed class AppHost : IAsyncDisposable
     public Task StartAsync() => _app.StartAsync().WaitAsync(Guard.Time);
 
     /// <summary>A scripted client, connected.</summary>
-    public Task<RawClient> ConnectAsync() => RawClient.ConnectAsync(EndPoint);
+    public Task<RawClient> ConnectAsync(int? receiveBuffer = null, EndPoint? from = null) => RawClient.ConnectAsync(EndPoint, receiveBuffer, from, isTls: IsHttps);
 
     /// <summary>An HttpClient of its own connections with the host's address.</summary>
     public HttpClient CreateClient(Action<SocketsHttpHandler>? configure = null)
     {
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false };
+        if (IsHttps)
+        {
+            handler.SslOptions.RemoteCertificateValidationCallback = Trust;
+        }
+
         configure?.Invoke(handler);
         return new HttpClient(handler) { BaseAddress = Url, Timeout = Guard.Time };
     }

@@ -15,6 +15,9 @@ public enum ServerKind
     /// <summary>Aeronet, loops that go on with other threads at every second point where they can.</summary>
     AeronetHandOff,
 
+    /// <summary>Aeronet behind its own TLS; clients speak TLS.</summary>
+    AeronetHttps,
+
     /// <summary>Aeronet on the portable backend.</summary>
     AeronetSockets,
 

@@ -1,7 +1,9 @@
 using System;
 using System.IO;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
@@ -30,11 +32,14 @@ public sealed class RawClient : IAsyncDisposable
     /// <summary>The socket, for options a test wants to set.</summary>
     public Socket Socket => _socket ?? throw new InvalidOperationException("This connection has no socket.");
 
+    /// <summary>Reads as the test likes; before any response was read only.</summary>
+    public Stream Stream => _stream;
+
     /// <summary>A client on a connection that is there already.</summary>
     public static RawClient Over(Stream stream) => new(stream, socket: null);
 
     /// <summary>Connects by TCP or, for a Unix endpoint, by path.</summary>
-    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null)
+    public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null, bool isTls = false)
     {
         ArgumentNullException.ThrowIfNull(address);
         var socket = new Socket(address.AddressFamily, SocketType.Stream, address is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -56,7 +61,15 @@ public sealed class RawClient : IAsyncDisposable
             }
 
             await socket.ConnectAsync(address).WaitAsync(Guard.Time).ConfigureAwait(false);
-            return new RawClient(new NetworkStream(socket, ownsSocket: false), socket);
+            var network = new NetworkStream(socket, ownsSocket: false);
+            if (!isTls)
+            {
+                return new RawClient(network, socket);
+            }
+
+            var tls = new SslStream(network);
+            await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", RemoteCertificateValidationCallback = Trust }).WaitAsync(Guard.Time).ConfigureAwait(false);
+            return new RawClient(tls, socket);
         }
         catch
         {
@@ -165,8 +178,16 @@ public sealed class RawClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the sending direction (FIN); reading goes on.</summary>
-    public void ShutdownSend() => Socket.Shutdown(SocketShutdown.Send);
+    /// <summary>Ends the sending direction (close_notify, FIN); reading goes on.</summary>
+    public void ShutdownSend()
+    {
+        if (_stream is SslStream tls)
+        {
+            tls.ShutdownAsync().GetAwaiter().GetResult();
+        }
+
+        Socket.Shutdown(SocketShutdown.Send);
+    }
 
     /// <summary>Ends the connection with RST.</summary>
     public void Reset()
@@ -181,6 +202,9 @@ public sealed class RawClient : IAsyncDisposable
         await _stream.DisposeAsync().ConfigureAwait(false);
         _socket?.Dispose();
     }
+
+    internal static bool Trust(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+        certificate is not null; // whose certificate it is, TlsHandshakeTests ask
 
     private static async Task<T> Explain<T>(Task<T> read, string what)
     {
