@@ -17,7 +17,7 @@ namespace Aeronet.Transport.Connections;
 /// the stream, and when it is cancelled. The buffer is one contiguous array; it moves only between two reads, so a received byte stays
 /// where it is while somebody looks at it.
 /// </remarks>
-internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult>
+internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult>, IPipeSide
 {
     private const int ReadSizeMax = 64 * 1024;
 
@@ -29,13 +29,12 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     private int _readSize;
     private int _receivedThisEvent;
     private Exception? _failure; // non-null: every read throws it
-    private CancellationTokenRegistration _registration;
     private State _state;
 
     internal PipeBridgeReader(PipeBridge bridge)
     {
         _bridge = bridge;
-        _continuation = new PipeContinuation(bridge);
+        _continuation = new PipeContinuation(this);
         _readSize = bridge.Settings.ReadSizeMin;
     }
 
@@ -93,25 +92,15 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             }
             _state |= State.Waiting;
             _bridge.IsReaderWaiting = true;
-            if (cancellationToken.CanBeCanceled && !TryRegister(cancellationToken))
+            if (cancellationToken.CanBeCanceled && !_continuation.TryRegister(cancellationToken))
             {
+                _state &= ~State.Waiting;
+                _bridge.IsReaderWaiting = false;
                 return ValueTask.FromCanceled<ReadResult>(cancellationToken);
             }
         }
         _bridge.OnReaderWaits();
         return new ValueTask<ReadResult>(this, 0);
-    }
-
-    private bool TryRegister(CancellationToken cancellationToken)
-    {
-        _registration = cancellationToken.UnsafeRegister(static reader => ((PipeBridgeReader)reader!).CancelPendingRead(), this);
-        if (_registration != default)
-        {
-            return true;
-        }
-        // Cancelled since it was looked at: the callback has run already, in the line above.
-        _state &= ~(State.Waiting | State.Cancelled);
-        return false;
     }
 
     public override bool TryRead(out ReadResult result)
@@ -183,18 +172,14 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         }
     }
 
-    public override void CancelPendingRead()
+    public override void CancelPendingRead() => _continuation.Cancel();
+
+    PipeBridge IPipeSide.Bridge => _bridge;
+
+    bool IPipeSide.CancelWait()
     {
-        bool isDue;
-        lock (_continuation)
-        {
-            _state |= State.Cancelled;
-            isDue = TakeIfDue();
-        }
-        if (isDue)
-        {
-            _continuation.Dispatch();
-        }
+        _state |= State.Cancelled;
+        return TakeIfDue();
     }
 
     public override void Complete(Exception? exception = null)
@@ -230,16 +215,21 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
     {
-        CancellationTokenRegistration registration;
+        CancellationTokenRegistration registration = default;
         ReadResult result;
-        lock (_continuation)
+        try
         {
-            PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
-            registration = _registration;
-            _registration = default;
-            result = TakeResult();
+            lock (_continuation)
+            {
+                PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
+                registration = _continuation.TakeRegistration();
+                result = TakeResult();
+            }
         }
-        registration.Dispose(); // outside of the lock: it waits for a callback that is running
+        finally
+        {
+            registration.Dispose(); // also when the result is an exception: the token may outlive the connection by far
+        }
         if (result.IsCanceled)
         {
             registration.Token.ThrowIfCancellationRequested();

@@ -12,12 +12,11 @@ namespace Aeronet.Transport.Connections;
 
 /// <summary>The send side of a connection as a <see cref="PipeWriter"/>: writes into blocks of the loop's pool, which are sent as they are.</summary>
 /// <remarks>A flush sends at once, unless it runs in a frame of the bridge or is held; it waits only while more unsent bytes than the limit lie behind a full socket.</remarks>
-internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush
+internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush, IPipeSide
 {
     private readonly PipeBridge _bridge;
     private readonly PipeContinuation _continuation; // also the lock of this side: one object less per idle connection
     private WriteBuffer _buffer;
-    private CancellationTokenRegistration _registration;
     private long _heldNumber; // of the flush that is held; 0: none
     private long _heldCount;
     private State _state;
@@ -25,7 +24,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     internal PipeBridgeWriter(PipeBridge bridge)
     {
         _bridge = bridge;
-        _continuation = new PipeContinuation(bridge);
+        _continuation = new PipeContinuation(this);
     }
 
     [Flags]
@@ -114,8 +113,9 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
             {
                 _state |= State.Waiting;
                 result = new ValueTask<FlushResult>(this, 0);
-                if (cancellationToken.CanBeCanceled && !TryRegister(cancellationToken))
+                if (cancellationToken.CanBeCanceled && !_continuation.TryRegister(cancellationToken))
                 {
+                    _state &= ~State.Waiting;
                     result = ValueTask.FromCanceled<FlushResult>(cancellationToken);
                 }
             }
@@ -127,30 +127,14 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         return result;
     }
 
-    private bool TryRegister(CancellationToken cancellationToken)
-    {
-        _registration = cancellationToken.UnsafeRegister(static writer => ((PipeBridgeWriter)writer!).CancelPendingFlush(), this);
-        if (_registration != default)
-        {
-            return true;
-        }
-        // Cancelled since it was looked at: the callback has run already, in the line above.
-        _state &= ~(State.Waiting | State.Cancelled);
-        return false;
-    }
+    public override void CancelPendingFlush() => _continuation.Cancel();
 
-    public override void CancelPendingFlush()
+    PipeBridge IPipeSide.Bridge => _bridge;
+
+    bool IPipeSide.CancelWait()
     {
-        bool isDue;
-        lock (_continuation)
-        {
-            _state |= State.Cancelled;
-            isDue = TakeIfDue();
-        }
-        if (isDue)
-        {
-            _continuation.Dispatch();
-        }
+        _state |= State.Cancelled;
+        return TakeIfDue();
     }
 
     public override void Complete(Exception? exception = null)
@@ -202,16 +186,21 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
 
     FlushResult IValueTaskSource<FlushResult>.GetResult(short token)
     {
-        CancellationTokenRegistration registration;
+        CancellationTokenRegistration registration = default;
         FlushResult result;
-        lock (_continuation)
+        try
         {
-            PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
-            registration = _registration;
-            _registration = default;
-            result = TakeResult();
+            lock (_continuation)
+            {
+                PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
+                registration = _continuation.TakeRegistration();
+                result = TakeResult();
+            }
         }
-        registration.Dispose(); // outside of the lock: it waits for a callback that is running
+        finally
+        {
+            registration.Dispose(); // also when the result is an exception: the token may outlive the connection by far
+        }
         if (result.IsCanceled)
         {
             registration.Token.ThrowIfCancellationRequested();

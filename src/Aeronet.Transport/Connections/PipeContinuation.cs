@@ -6,13 +6,23 @@ using Aeronet.Transport.Loop;
 
 namespace Aeronet.Transport.Connections;
 
-/// <summary>The code that waits for one side of a pipe, and how it is run: on the loop's thread or on the thread pool.</summary>
-/// <remarks>The side locks this object, which nobody else sees. That lock guards <see cref="Set"/> and <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
-internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IThreadPoolWorkItem
+/// <summary>One side of a pipe, as what waits for it knows it.</summary>
+internal interface IPipeSide
+{
+    PipeBridge Bridge { get; }
+
+    /// <summary>Makes the wait end with a cancelled result. True: the continuation was taken. Under the lock.</summary>
+    bool CancelWait();
+}
+
+/// <summary>The code that waits for one side of a pipe, the token that may end the wait, and how the code is run: on the loop's thread or on the thread pool.</summary>
+/// <remarks>The side locks this object, which nobody else sees. That lock guards everything up to <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
+internal sealed class PipeContinuation(IPipeSide side) : IApplicationCall, IThreadPoolWorkItem
 {
     private Action<object?>? _continuation;
     private object? _state;
     private ExecutionContext? _context; // captured only for callers that want it to flow; async methods carry their own
+    private CancellationTokenRegistration _registration; // not default exactly while a wait has a token; under the lock
     private bool _isTaken;
     private bool _isFrame;
 
@@ -32,7 +42,8 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
     /// <summary>True once per continuation: the caller has to <see cref="Dispatch"/> it, outside of the lock.</summary>
     public bool TryTake()
     {
-        if (_continuation is null || _isTaken)
+        // In this order: Invoke, which has no lock, clears the one and then the other. The other way round it could be taken a second time.
+        if (Volatile.Read(ref _isTaken) || _continuation is null)
         {
             return false;
         }
@@ -40,10 +51,55 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
         return true;
     }
 
+    /// <summary>Lets a token end the wait that begins. False: it is cancelled already, and nothing is registered. Under the lock.</summary>
+    public bool TryRegister(CancellationToken cancellationToken)
+    {
+        Debug.Assert(_registration == default);
+        _registration = cancellationToken.UnsafeRegister(static continuation => ((PipeContinuation)continuation!).OnTokenCancelled(), this);
+        return _registration != default;
+    }
+
+    /// <summary>The registration of the wait that ends, which whoever ends it disposes of outside of the lock: that waits for a callback that is running.</summary>
+    public CancellationTokenRegistration TakeRegistration()
+    {
+        CancellationTokenRegistration registration = _registration;
+        _registration = default;
+        return registration;
+    }
+
+    /// <summary>Ends the wait, or the next one, with a cancelled result. Any thread, without the lock.</summary>
+    public void Cancel()
+    {
+        bool isDue;
+        lock (this)
+        {
+            isDue = side.CancelWait();
+        }
+        if (isDue)
+        {
+            Dispatch();
+        }
+    }
+
+    private void OnTokenCancelled()
+    {
+        bool isDue;
+        lock (this)
+        {
+            // None: the wait has ended while this callback was on its way, or it has not begun (TryRegister calls it for a cancelled token).
+            isDue = _registration != default && side.CancelWait();
+        }
+        if (isDue)
+        {
+            Dispatch();
+        }
+    }
+
     /// <summary>Runs the continuation soon: where the options say when the loop calls, on the thread pool when any other thread does.</summary>
     public void Dispatch()
     {
         Debug.Assert(_isTaken);
+        PipeBridge bridge = side.Bridge;
         bool isOnLoop = bridge.Connection.Loop.IsCurrent;
         _isFrame = isOnLoop;
         if (isOnLoop && bridge.Settings.IsInline && !bridge.Connection.Loop.IsOutOfThreads)
@@ -60,6 +116,7 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
 
     public void Run()
     {
+        PipeBridge bridge = side.Bridge;
         bridge.EnterFrame();
         ExecutionContext? clean = ExecutionContext.Capture();
         bridge.AtHandOffPoint();
@@ -77,19 +134,19 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
 
     public void OnReturned()
     {
-        bridge.LeaveFrame();
-        bridge.OnApplicationReturned();
+        side.Bridge.LeaveFrame();
+        side.Bridge.OnApplicationReturned();
     }
 
-    public void OnReturnedElsewhere() => bridge.LeaveFrameElsewhere();
+    public void OnReturnedElsewhere() => side.Bridge.LeaveFrameElsewhere();
 
     public void OnTakenOver()
     {
-        bridge.BreakFrame();
-        bridge.OnApplicationReturned();
+        side.Bridge.BreakFrame();
+        side.Bridge.OnApplicationReturned();
     }
 
-    public void OnFailed(Exception exception) => bridge.OnApplicationFailed(exception);
+    public void OnFailed(Exception exception) => side.Bridge.OnApplicationFailed(exception);
 
     void IThreadPoolWorkItem.Execute()
     {
@@ -99,9 +156,9 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
             Invoke();
             return;
         }
-        bridge.EnterFrame();
+        side.Bridge.EnterFrame();
         Invoke();
-        bridge.LeaveFrameOnThreadPool();
+        side.Bridge.LeaveFrameOnThreadPool();
     }
 
     private void Invoke()
@@ -131,7 +188,7 @@ internal sealed class PipeContinuation(PipeBridge bridge) : IApplicationCall, IT
         }
         catch (Exception exception)
         {
-            bridge.OnApplicationFailed(exception);
+            side.Bridge.OnApplicationFailed(exception);
         }
     }
 }

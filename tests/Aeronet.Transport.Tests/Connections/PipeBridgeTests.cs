@@ -266,6 +266,43 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_token_that_outlives_its_connections_does_not_hold_them(bool isReset)
+    {
+        using System.Threading.CancellationTokenSource source = new();
+        WeakReference connection = ReadAndEnd(isReset, source.Token);
+        for (int i = 0; i < 10 && connection.IsAlive; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.False(connection.IsAlive);
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)] // its locals would be roots
+    private static WeakReference ReadAndEnd(bool isReset, System.Threading.CancellationToken token)
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        ValueTask<ReadResult> read = connection.Transport.Input.ReadAsync(token);
+        loop.Turn();
+        if (isReset)
+        {
+            peer.Reset();
+            loop.Turn();
+            Assert.Throws<ConnectionResetException>(() => read.GetAwaiter().GetResult());
+        }
+        else
+        {
+            peer.Finish();
+            loop.Turn();
+            Assert.True(read.GetAwaiter().GetResult().IsCompleted);
+        }
+        return new WeakReference(connection);
+    }
+
+    [Theory]
     [InlineData(Errno.EPIPE)]
     [InlineData(Errno.ECONNRESET)]
     [InlineData(Errno.ETIMEDOUT)]
