@@ -6,6 +6,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
@@ -17,6 +18,7 @@ namespace Aeronet.Transport;
 /// <summary>Listens with Aeronet's loops for anything that takes its connections as <see cref="ConnectionContext"/>: Kestrel, <c>ConnectionHandler</c> servers, brokers.</summary>
 /// <remarks>
 /// All endpoints share the loops. They start with the first <see cref="BindAsync"/> and end when the last listener was disposed and its connections are gone.
+/// Where there is no epoll (<see cref="AeronetTransportOptions.Backend"/>) there are no loops either: its listeners are those of the framework's sockets.
 /// Register it with <c>UseAeronetTransport()</c> or <c>AddAeronetTransport()</c>. Members may be called from any thread.
 /// </remarks>
 public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConnectionListenerFactorySelector
@@ -25,6 +27,7 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
     private readonly IOptions<AeronetTransportOptions> _options;
     private readonly ILoggerFactory _loggerFactory;
     private PipeBridgeSettings? _settings;
+    private PortableSockets? _sockets;
 
     /// <summary>A factory with loops of its own.</summary>
     /// <param name="options">Read at the first bind.</param>
@@ -57,14 +60,20 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
 
     /// <summary>Listens; port 0 is resolved in the listener's <see cref="IConnectionListener.EndPoint"/>. Connections may be accepted before it returns.</summary>
     /// <param name="endpoint">An <see cref="IPEndPoint"/>, <see cref="UnixDomainSocketEndPoint"/> or <see cref="FileHandleEndPoint"/>.</param>
-    /// <param name="cancellationToken">Not used: binding does not wait.</param>
+    /// <param name="cancellationToken">Not used by the loops: binding does not wait.</param>
     /// <exception cref="AddressInUseException">Somebody listens there.</exception>
     /// <exception cref="SocketException">Any other refusal of the system.</exception>
     /// <exception cref="OptionsValidationException">An option is out of range.</exception>
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
+    /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
+        _sockets ??= PortableSockets.TryMake(_options.Value, _loggerFactory);
+        if (_sockets is not null)
+        {
+            return await _sockets.BindAsync(endpoint, cancellationToken).ConfigureAwait(false);
+        }
         EventLoopGroup group = _loops.Acquire();
         PipeBridgeSettings settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
         AeronetConnectionListener listener = new(_loops, group, settings);

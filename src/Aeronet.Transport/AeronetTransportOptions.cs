@@ -19,7 +19,7 @@ public enum TransportBackend
 /// <remarks>Names are those of Kestrel's <c>SocketTransportOptions</c> where it has the option.</remarks>
 public sealed class AeronetTransportOptions
 {
-    /// <summary>What carries the bytes of accepted connections. Default <see cref="TransportBackend.Auto"/>.</summary>
+    /// <summary>What carries the bytes of accepted connections, and of those that <see cref="Connect.AeronetConnectionFactory"/> makes. Default <see cref="TransportBackend.Auto"/>.</summary>
     /// <remarks>With <see cref="TransportBackend.Sockets"/> the options that only epoll loops know (<see cref="ReusePort"/>, <see cref="AcceptBatchSize"/>, <see cref="UnixSocketMode"/>, <see cref="RemoveStaleUnixSocket"/>) have no effect; one line of the log at start says so where they were changed.</remarks>
     public TransportBackend Backend { get; set; } = TransportBackend.Auto;
 

@@ -17,6 +17,14 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
 
     public const int ReadPerEventMax = 1 << 30;
 
+    /// <summary>For options that come without a host, which would have validated them at start.</summary>
+    /// <exception cref="OptionsValidationException">An option is out of range.</exception>
+    public static AeronetTransportOptions Check(AeronetTransportOptions options)
+    {
+        ValidateOptionsResult result = new AeronetTransportOptionsValidator().Validate(null, options);
+        return result.Failed ? throw new OptionsValidationException("", typeof(AeronetTransportOptions), result.Failures) : options;
+    }
+
     public ValidateOptionsResult Validate(string? name, AeronetTransportOptions options)
     {
         List<string> faults = [];

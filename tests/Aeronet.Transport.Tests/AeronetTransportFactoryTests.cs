@@ -21,14 +21,18 @@ namespace Aeronet.Transport.Tests;
 public sealed class AeronetTransportFactoryTests
 {
     [Theory]
-    [InlineData("127.0.0.1", "127.0.0.1")]
-    [InlineData("::1", "::1")]
-    [InlineData("::", "127.0.0.1")]
-    [InlineData("::", "::1")]
-    [InlineData("0.0.0.0", "127.0.0.1")]
-    public async Task Listens_on_IP_endpoints_with_a_free_port(string listen, string connect)
+    [InlineData(TransportBackend.Epoll, "127.0.0.1", "127.0.0.1")]
+    [InlineData(TransportBackend.Epoll, "::1", "::1")]
+    [InlineData(TransportBackend.Epoll, "::", "127.0.0.1")]
+    [InlineData(TransportBackend.Epoll, "::", "::1")]
+    [InlineData(TransportBackend.Epoll, "0.0.0.0", "127.0.0.1")]
+    [InlineData(TransportBackend.Sockets, "127.0.0.1", "127.0.0.1")]
+    [InlineData(TransportBackend.Sockets, "::1", "::1")]
+    [InlineData(TransportBackend.Sockets, "::", "127.0.0.1")]
+    [InlineData(TransportBackend.Sockets, "0.0.0.0", "127.0.0.1")]
+    public async Task Listens_on_IP_endpoints_with_a_free_port(TransportBackend backend, string listen, string connect)
     {
-        await using IConnectionListener listener = await Factory().BindAsync(new IPEndPoint(IPAddress.Parse(listen), 0));
+        await using IConnectionListener listener = await Factory(options => options.Backend = backend).BindAsync(new IPEndPoint(IPAddress.Parse(listen), 0));
         int port = ((IPEndPoint)listener.EndPoint).Port;
         Assert.NotEqual(0, port);
         using Socket client = await ConnectAsync(new IPEndPoint(IPAddress.Parse(connect), port));
@@ -38,11 +42,13 @@ public sealed class AeronetTransportFactoryTests
         Assert.Equal(((IPEndPoint)client.LocalEndPoint!).Port, ((IPEndPoint)connection.RemoteEndPoint!).Port);
     }
 
-    [Fact]
-    public async Task Listens_on_Unix_domain_sockets()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Listens_on_Unix_domain_sockets(TransportBackend backend)
     {
         string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        await using (IConnectionListener listener = await Factory().BindAsync(new UnixDomainSocketEndPoint(path)))
+        await using (IConnectionListener listener = await Factory(options => options.Backend = backend).BindAsync(new UnixDomainSocketEndPoint(path)))
         {
             using Socket client = await ConnectAsync(new UnixDomainSocketEndPoint(path));
             await using ConnectionContext connection = await AcceptAsync(listener);
@@ -51,13 +57,15 @@ public sealed class AeronetTransportFactoryTests
         Assert.False(File.Exists(path));
     }
 
-    [Fact]
-    public async Task Listens_on_inherited_handles()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Listens_on_inherited_handles(TransportBackend backend)
     {
         using Socket inherited = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         inherited.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         FileHandleEndPoint handle = new((ulong)inherited.Handle, FileHandleType.Tcp);
-        await using IConnectionListener listener = await Factory().BindAsync(handle);
+        await using IConnectionListener listener = await Factory(options => options.Backend = backend).BindAsync(handle);
         using Socket client = await ConnectAsync(inherited.LocalEndPoint!);
         await using ConnectionContext connection = await AcceptAsync(listener);
         await AssertEchoesAsync(client, connection);
@@ -83,12 +91,29 @@ public sealed class AeronetTransportFactoryTests
         Assert.False(factory.CanBind(new IPEndPoint(IPAddress.Any, 80)));
     }
 
-    [Fact]
-    public async Task Options_that_come_without_a_host_are_validated_too()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Options_that_come_without_a_host_are_validated_too(TransportBackend backend)
     {
-        AeronetTransportFactory factory = Factory(static options => options.Backlog = 0);
+        AeronetTransportFactory factory = Factory(options =>
+        {
+            options.Backend = backend;
+            options.Backlog = 0;
+        });
         OptionsValidationException wrong = await Assert.ThrowsAsync<OptionsValidationException>(async () => await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0)));
         Assert.Contains("Backlog is 0", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task What_cannot_be_bound_is_refused(TransportBackend backend)
+    {
+        AeronetTransportFactory factory = Factory(options => options.Backend = backend);
+        await using IConnectionListener first = await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        await Assert.ThrowsAsync<AddressInUseException>(async () => await factory.BindAsync(first.EndPoint));
+        await Assert.ThrowsAsync<NotSupportedException>(async () => await factory.BindAsync(new DnsEndPoint("localhost", 80)));
     }
 
     [Fact]
@@ -121,6 +146,22 @@ public sealed class AeronetTransportFactoryTests
         using Socket again = await ConnectAsync(third.EndPoint);
         await using ConnectionContext served = await AcceptAsync(third);
         await AssertEchoesAsync(again, served);
+    }
+
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Unbinding_refuses_new_connections_and_leaves_those_there_are(TransportBackend backend)
+    {
+        await using IConnectionListener listener = await Factory(options => options.Backend = backend).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using Socket client = await ConnectAsync(listener.EndPoint);
+        await using ConnectionContext connection = await AcceptAsync(listener);
+        Task<ConnectionContext?> waiting = listener.AcceptAsync().AsTask();
+        await listener.UnbindAsync().AsTask().WaitAsync(Guard.Time);
+        Assert.Null(await waiting.WaitAsync(Guard.Time));
+        SocketException refused = await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(listener.EndPoint));
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+        await AssertEchoesAsync(client, connection);
     }
 
     [Fact]

@@ -6,6 +6,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
@@ -16,7 +17,8 @@ namespace Aeronet.Transport.Connect;
 /// <summary>Outgoing connections on Aeronet's loops: for proxies, and for <c>SocketsHttpHandler.ConnectCallback</c> (with <see cref="ConnectionStream"/>).</summary>
 /// <remarks>
 /// With <c>AddAeronetTransport()</c> it shares the loops of the listeners. It keeps the loops alive from the first connect until it is disposed;
-/// connections that are open then live on. Members may be called from any thread.
+/// connections that are open then live on. Where there is no epoll (<see cref="AeronetTransportOptions.Backend"/>) connections are those of the
+/// framework's sockets. Members may be called from any thread.
 /// </remarks>
 public sealed class AeronetConnectionFactory : IConnectionFactory, IAsyncDisposable
 {
@@ -24,7 +26,8 @@ public sealed class AeronetConnectionFactory : IConnectionFactory, IAsyncDisposa
     private readonly IOptions<AeronetTransportOptions> _options;
     private readonly ILoggerFactory _loggerFactory;
     private readonly Lock _lock = new();
-    private EventLoopGroup? _group; // Non-null from the first connect until disposed.
+    private EventLoopGroup? _group; // Non-null from the first connect until disposed, on epoll.
+    private PortableSockets? _sockets; // Non-null from the first connect on, elsewhere.
     private PipeBridgeSettings? _settings;
     private bool _isDisposed;
 
@@ -52,6 +55,7 @@ public sealed class AeronetConnectionFactory : IConnectionFactory, IAsyncDisposa
     /// <exception cref="SocketException">The peer or the system refuses, or the name is unknown.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
+    /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
     public async ValueTask<ConnectionContext> ConnectAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
@@ -108,6 +112,14 @@ public sealed class AeronetConnectionFactory : IConnectionFactory, IAsyncDisposa
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (_group is null)
+            {
+                _sockets ??= PortableSockets.TryMake(_options.Value, _loggerFactory);
+            }
+            if (_sockets is not null)
+            {
+                return _sockets.ConnectAsync(endpoint, cancellationToken);
+            }
             group = _group ??= _loops.Acquire();
             settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
         }

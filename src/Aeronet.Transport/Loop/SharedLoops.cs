@@ -25,19 +25,10 @@ internal sealed class SharedLoops(IOptions<AeronetTransportOptions> options, ILo
     {
         lock (_lock)
         {
-            _group ??= Start();
+            _group ??= EventLoopGroup.Start(AeronetTransportOptionsValidator.Check(options.Value), loggerFactory, meterFactory);
             _userCount++;
             return _group;
         }
-    }
-
-    private EventLoopGroup Start()
-    {
-        AeronetTransportOptions checkedOptions = options.Value;
-        ValidateOptionsResult result = new AeronetTransportOptionsValidator().Validate(null, checkedOptions);
-        return result.Failed
-            ? throw new OptionsValidationException("", typeof(AeronetTransportOptions), result.Failures)
-            : EventLoopGroup.Start(checkedOptions, loggerFactory, meterFactory);
     }
 
     /// <summary>The last one lets the loops end, each as soon as it has no connection left. Waits for that only while none should be left.</summary>

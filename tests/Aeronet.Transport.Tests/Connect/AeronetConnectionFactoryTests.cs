@@ -19,12 +19,14 @@ namespace Aeronet.Transport.Tests.Connect;
 public sealed class AeronetConnectionFactoryTests
 {
     [Theory]
-    [InlineData("127.0.0.1")]
-    [InlineData("::1")]
-    public async Task Connects_over_TCP(string address)
+    [InlineData(TransportBackend.Epoll, "127.0.0.1")]
+    [InlineData(TransportBackend.Epoll, "::1")]
+    [InlineData(TransportBackend.Sockets, "127.0.0.1")]
+    [InlineData(TransportBackend.Sockets, "::1")]
+    public async Task Connects_over_TCP(TransportBackend backend, string address)
     {
         using Socket listener = Listen(new IPEndPoint(IPAddress.Parse(address), 0));
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         await using ConnectionContext connection = await ConnectAsync(factory, listener.LocalEndPoint!);
         using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
         Assert.Equal(listener.LocalEndPoint, connection.RemoteEndPoint);
@@ -32,12 +34,14 @@ public sealed class AeronetConnectionFactoryTests
         await AssertTalksAsync(connection, server);
     }
 
-    [Fact]
-    public async Task Connects_to_Unix_domain_sockets()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Connects_to_Unix_domain_sockets(TransportBackend backend)
     {
         string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         using Socket listener = Listen(new UnixDomainSocketEndPoint(path));
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         await using ConnectionContext connection = await ConnectAsync(factory, new UnixDomainSocketEndPoint(path));
         using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
         Assert.Equal(path, connection.RemoteEndPoint!.ToString());
@@ -45,21 +49,25 @@ public sealed class AeronetConnectionFactoryTests
         File.Delete(path);
     }
 
-    [Fact]
-    public async Task Tries_the_addresses_of_a_name()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Tries_the_addresses_of_a_name(TransportBackend backend)
     {
         using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0)); // localhost may be ::1 first, where nobody listens
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         await using ConnectionContext connection = await ConnectAsync(factory, new DnsEndPoint("localhost", ((IPEndPoint)listener.LocalEndPoint!).Port));
         using Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time);
         await AssertTalksAsync(connection, server);
     }
 
-    [Fact]
-    public async Task A_peer_that_speaks_first_is_heard()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task A_peer_that_speaks_first_is_heard(TransportBackend backend)
     {
         using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0));
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         for (int i = 0; i < 20; i++)
         {
             Task<Socket> accepting = listener.AcceptAsync();
@@ -72,29 +80,33 @@ public sealed class AeronetConnectionFactoryTests
         }
     }
 
-    [Fact]
-    public async Task A_refusal_is_a_SocketException()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task A_refusal_is_a_SocketException(TransportBackend backend)
     {
         EndPoint free;
         using (Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0)))
         {
             free = listener.LocalEndPoint!;
         }
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         SocketException refused = await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(factory, free));
         Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
         SocketException absent = await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(factory, new UnixDomainSocketEndPoint("/tmp/no-such-socket-of-ours")));
         Assert.Equal(SocketError.AddressNotAvailable, absent.SocketErrorCode);
     }
 
-    [Fact]
-    public async Task A_token_ends_an_attempt()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task A_token_ends_an_attempt(TransportBackend backend)
     {
         // A listener whose queue is full answers no further SYN.
         using Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(0);
-        await using AeronetConnectionFactory factory = Factory();
+        await using AeronetConnectionFactory factory = Factory(backend);
         using CancellationTokenSource source = new();
         Task<ConnectionContext>[] attempts = new Task<ConnectionContext>[8];
         for (int i = 0; i < attempts.Length; i++)
@@ -120,10 +132,12 @@ public sealed class AeronetConnectionFactoryTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await factory.ConnectAsync(listener.LocalEndPoint!, source.Token));
     }
 
-    [Fact]
-    public async Task Other_endpoints_and_a_disposed_factory_are_refused()
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Other_endpoints_and_a_disposed_factory_are_refused(TransportBackend backend)
     {
-        AeronetConnectionFactory factory = Factory();
+        AeronetConnectionFactory factory = Factory(backend);
         await Assert.ThrowsAsync<NotSupportedException>(async () => await factory.ConnectAsync(new NamedPipeEndPoint("x")));
         await factory.DisposeAsync();
         await factory.DisposeAsync();
@@ -131,15 +145,16 @@ public sealed class AeronetConnectionFactoryTests
     }
 
     [Theory]
-    [InlineData(PipeScheduling.Inline)]
-    [InlineData(PipeScheduling.ThreadPool)]
-    public async Task HttpClient_works_on_it(PipeScheduling scheduling)
+    [InlineData(TransportBackend.Epoll, PipeScheduling.Inline)]
+    [InlineData(TransportBackend.Epoll, PipeScheduling.ThreadPool)]
+    [InlineData(TransportBackend.Sockets, PipeScheduling.Inline)]
+    public async Task HttpClient_works_on_it(TransportBackend backend, PipeScheduling scheduling)
     {
         byte[] content = new byte[700_000];
         Random.Shared.NextBytes(content);
         await using AppHost host = await AppHost.StartAsync(ServerKind.KestrelOnAeronet, app => Microsoft.AspNetCore.Builder.RunExtensions.Run(app, async context =>
             await context.Request.Body.CopyToAsync(context.Response.Body)));
-        await using AeronetConnectionFactory factory = Factory(scheduling);
+        await using AeronetConnectionFactory factory = Factory(backend, scheduling);
         using HttpClient client = host.CreateClient(handler => handler.ConnectCallback = async (context, cancellationToken) =>
             new ConnectionStream(await factory.ConnectAsync(context.DnsEndPoint, cancellationToken)));
         for (int i = 0; i < 5; i++)
@@ -171,6 +186,6 @@ public sealed class AeronetConnectionFactoryTests
 
     private static Task<ConnectionContext> ConnectAsync(AeronetConnectionFactory factory, EndPoint endPoint) => factory.ConnectAsync(endPoint).AsTask().WaitAsync(Guard.Time);
 
-    private static AeronetConnectionFactory Factory(PipeScheduling scheduling = PipeScheduling.Inline) =>
-        new(Options.Create(new AeronetTransportOptions { IOThreadCount = 1, PipeScheduling = scheduling }), NullLoggerFactory.Instance);
+    private static AeronetConnectionFactory Factory(TransportBackend backend, PipeScheduling scheduling = PipeScheduling.Inline) =>
+        new(Options.Create(new AeronetTransportOptions { Backend = backend, IOThreadCount = 1, PipeScheduling = scheduling }), NullLoggerFactory.Instance);
 }
