@@ -145,6 +145,10 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             else if (Has(State.PeerClosed))
             {
                 hasEnded = LookForEnd();
+                if (HasMoreAhead)
+                {
+                    _bridge.RequestLoop(PipeBridge.Wanted.Requeue);
+                }
             }
         }
         if (hasEnded)
@@ -274,11 +278,15 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     }
 
     /// <summary>Every read throws from now on. Any thread.</summary>
-    internal void Fail(Exception reason)
+    internal void Fail(Exception reason) => Fail(reason, State.None);
+
+    // Together: a read that finds the connection closed must find its reason, too.
+    private void Fail(Exception reason, State state)
     {
         bool isDue;
         lock (_continuation)
         {
+            _state |= state;
             if (!Has(State.Ended))
             {
                 _failure ??= reason;
@@ -302,14 +310,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     }
 
     /// <summary>No thread receives any more once this has returned. Loop only.</summary>
-    internal void Close()
-    {
-        lock (_continuation)
-        {
-            _state |= State.Closed;
-        }
-        Fail(new ConnectionAbortedException("The connection is closed."));
-    }
+    internal void Close() => Fail(new ConnectionAbortedException("The connection is closed."), State.Closed);
 
     private void Report(bool hasEnded, bool isDue)
     {
@@ -370,8 +371,20 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             }
             return IsOver;
         }
-        return Has(State.PeerClosed) && LookForEnd();
+        if (!Has(State.PeerClosed))
+        {
+            return false;
+        }
+        bool hasEnded = LookForEnd();
+        if (HasMoreAhead)
+        {
+            _bridge.Connection.RequeueReadable();
+        }
+        return hasEnded;
     }
+
+    /// <summary>The budget of this turn did not reach to the end behind FIN, and no edge will come any more: the loop has to call again.</summary>
+    private bool HasMoreAhead => Has(State.Readable) && !Has(State.Reading | State.Tentative) && !IsOver && _buffer.Length < _bridge.Settings.ReadAheadMax;
 
     /// <summary>Receives ahead of the reader, who may want to know that the peer has finished. Not while a reader holds the buffer.</summary>
     private bool LookForEnd()

@@ -372,6 +372,50 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_FIN_behind_more_than_the_budget_of_a_turn_is_noticed_while_nobody_reads()
+    {
+        using BridgeLoop loop = new(options => options.MaxReadPerEvent = 8192);
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        peer.Send(new string('x', 100_000));
+        peer.Finish();
+        loop.Turn(20);
+        Assert.True(connection.ConnectionClosed.WaitHandle.WaitOne(TestSupport.Hosting.Guard.Time));
+        ReadResult result = connection.Transport.Input.ReadAsync().Result;
+        Assert.Equal(100_000, result.Buffer.Length);
+        Assert.True(result.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_FIN_behind_more_than_the_budget_of_a_turn_is_noticed_when_the_reader_lets_go(bool isElsewhere)
+    {
+        using BridgeLoop loop = new(options => options.MaxReadPerEvent = 8192);
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        ValueTask<ReadResult> read = connection.Transport.Input.ReadAsync();
+        peer.Send("first");
+        loop.Turn();
+        ReadResult result = read.Result;
+        peer.Send(new string('x', 100_000));
+        peer.Finish();
+        loop.Turn(2);
+        SequencePosition end = result.Buffer.End;
+        if (isElsewhere)
+        {
+            ForeignThread.Run(() => connection.Transport.Input.AdvanceTo(end));
+        }
+        else
+        {
+            connection.Transport.Input.AdvanceTo(end);
+        }
+        loop.Turn(20);
+        Assert.True(connection.ConnectionClosed.WaitHandle.WaitOne(TestSupport.Hosting.Guard.Time));
+        Assert.True(connection.Transport.Input.TryRead(out result));
+        Assert.Equal(100_000, result.Buffer.Length);
+        Assert.True(result.IsCompleted);
+    }
+
+    [Fact]
     public void Reading_ahead_of_the_reader_for_a_FIN_has_a_limit()
     {
         using BridgeLoop loop = new(options => options.MaxReadBufferSize = 10_000);
