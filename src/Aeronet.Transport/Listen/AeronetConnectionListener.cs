@@ -19,6 +19,8 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     private readonly Channel<AeronetConnectionContext> _accepted;
     private EventLoopGroup? _group; // Null once disposed, and before Bind.
     private BoundEndpoint? _bound;
+    private int _openCount = 1; // what may still bring connections: those on their way to the queue, and the endpoint until it is unbound
+    private int _isUnbound;
 
     internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings)
     {
@@ -38,11 +40,22 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     IConnectionHandler IConnectionAcceptor.Accept(TransportConnection connection)
     {
         AeronetConnectionContext context = new(connection, _settings, this);
+        Interlocked.Increment(ref _openCount);
         context.HandOver();
         return context.Handler;
     }
 
-    bool IConnectionTaker.TryTake(AeronetConnectionContext connection) => _accepted.Writer.TryWrite(connection);
+    bool IConnectionTaker.TryTake(AeronetConnectionContext connection)
+    {
+        try
+        {
+            return _accepted.Writer.TryWrite(connection);
+        }
+        finally
+        {
+            CloseOne();
+        }
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -65,12 +78,16 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
         {
             await group.UnbindAsync(bound).ConfigureAwait(false);
         }
-        _accepted.Writer.TryComplete();
+        if (Interlocked.Exchange(ref _isUnbound, 1) == 0)
+        {
+            CloseOne();
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         await UnbindAsync().ConfigureAwait(false);
+        _accepted.Writer.TryComplete(); // what is still on its way comes too late
         if (Interlocked.Exchange(ref _group, null) is null)
         {
             return;
@@ -81,5 +98,14 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
             await connection.DisposeAsync().ConfigureAwait(false);
         }
         await _loops.ReleaseAsync().ConfigureAwait(false);
+    }
+
+    // Not at the unbinding itself: what was accepted just before could not be queued any more, and would be reset.
+    private void CloseOne()
+    {
+        if (Interlocked.Decrement(ref _openCount) == 0)
+        {
+            _accepted.Writer.TryComplete();
+        }
     }
 }
