@@ -45,8 +45,7 @@ internal sealed class SharedLoops(IOptions<AeronetTransportOptions> options, ILo
         }
         if (group is not null)
         {
-            Task ended = group.StopAsync(Timeout.InfiniteTimeSpan);
-            await Task.WhenAny(ended, Task.Delay(s_patience)).ConfigureAwait(false);
+            await group.StopAsync(Timeout.InfiniteTimeSpan).WaitAsync(s_patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }
