@@ -79,6 +79,8 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
 
     public ILogger Logger { get; }
 
+    public TimeProvider Time => _time;
+
     public TimerWheel Timers { get; }
 
     public ref TKernel Kernel => ref _kernel;
@@ -122,14 +124,17 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         {
             OnTakenOver(interrupted);
         }
-        while (!IsFinished)
+        do
         {
-            if (!RunTurn())
+            while (!IsFinished)
             {
-                return false;
+                if (!RunTurn())
+                {
+                    return false;
+                }
             }
         }
-        End();
+        while (!TryEnd());
         return true;
     }
 
@@ -154,15 +159,19 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         return true;
     }
 
-    /// <summary>Closes the loop's own descriptors. Role thread only, once, after the last turn.</summary>
-    public void End()
+    /// <summary>Closes the loop's own descriptors. False: something was posted since the last turn, which is to be run first. Role thread only.</summary>
+    public bool TryEnd()
     {
         Debug.Assert(IsCurrent);
         Debug.Assert(_table.Count == 0);
         Debug.Assert(_scheduled.Count == 0);
-        _posted.End();
+        if (!_posted.TryEnd())
+        {
+            return false;
+        }
         _ = _kernel.Close(_epoll);
         _role.Resign();
+        return true;
     }
 
     public override void Schedule(IApplicationCall call)

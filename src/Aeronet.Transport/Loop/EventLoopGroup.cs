@@ -98,7 +98,7 @@ internal sealed class EventLoopGroup
             foreach (IGroupLoop loop in loops.AsSpan(0, made))
             {
                 loop.TakeRole();
-                loop.End();
+                _ = loop.TryEnd(); // nobody knows it yet: nothing can be posted
             }
             throw;
         }

@@ -26,6 +26,9 @@ internal interface ILoopHost : ILoopTimers
 
     ILogger Logger { get; }
 
+    /// <summary>The loop's clock, for waits outside of its wheel. Any thread.</summary>
+    TimeProvider Time { get; }
+
     /// <summary>Queues work for the loop. False: it has ended. Any thread.</summary>
     bool Post(IPosted work);
 
@@ -62,8 +65,8 @@ internal interface IGroupLoop : ILoopHost, IMeasuredLoop, IRunnableLoop
     /// <summary>Makes the calling thread the one that runs turns.</summary>
     void TakeRole();
 
-    /// <summary>Releases what the loop holds of the system. Role thread only, once.</summary>
-    void End();
+    /// <summary>Releases what the loop holds of the system. False: something was posted that is to be run first. Role thread only.</summary>
+    bool TryEnd();
 
     void PostStop();
 

@@ -34,7 +34,7 @@ internal sealed class PostedWork<TKernel>
     /// <summary>Queues work and wakes the loop if it sleeps. False: the loop has ended. Any thread.</summary>
     public bool TryEnqueue(IPosted work)
     {
-        // The write to the eventfd happens under the lock: End closes it under the same lock, so it never hits a foreign descriptor.
+        // The write to the eventfd happens under the lock: TryEnd closes it under the same lock, so it never hits a foreign descriptor.
         lock (_lock)
         {
             if (_isEnded)
@@ -99,14 +99,19 @@ internal sealed class PostedWork<TKernel>
         }
     }
 
-    /// <summary>Refuses further work and closes the eventfd. Loop thread only, once.</summary>
-    public void End()
+    /// <summary>Refuses further work and closes the eventfd. False: something is queued, and whoever did so was told that it runs. Loop thread only.</summary>
+    public bool TryEnd()
     {
         lock (_lock)
         {
             Debug.Assert(!_isEnded);
+            if (HasWork)
+            {
+                return false;
+            }
             _isEnded = true;
             _ = _kernel.Close(_wakeFd);
+            return true;
         }
     }
 

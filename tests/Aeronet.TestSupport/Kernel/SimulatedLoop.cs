@@ -87,7 +87,10 @@ internal sealed class SimulatedLoop : IDisposable
         {
             throw new InvalidOperationException($"The loop does not end: {GroupConnections.Count} connections are left.");
         }
-        Loop.End();
+        if (!Loop.TryEnd())
+        {
+            throw new InvalidOperationException("Something was posted to a loop that is finished.");
+        }
         if (Kernel.OpenCount != 0 || GroupConnections.Count != 0 || Endpoint.ConnectionCount != 0 || Loop.Blocks.RentedCount != 0)
         {
             throw new InvalidOperationException(

@@ -43,7 +43,7 @@ public sealed class PortableKernelTests
         clock.Advance(2000);
         loop.RunTurn(mayWait: false);
         Assert.True(timed.HasFired);
-        loop.End();
+        Assert.True(loop.TryEnd());
     }
 
     [Fact]
