@@ -20,7 +20,7 @@ namespace Aeronet.Transport.Connections;
 /// Three sets of bits: <see cref="_state"/> belongs to the loop; <see cref="_interest"/> and <see cref="_posted"/> are shared, interlocked.
 /// Idle connections are many: every field here is paid ten thousand times.
 /// </remarks>
-internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, ITimed, IPosted
+internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted
     where TKernel : struct, IKernel
 {
     private static readonly EndPoint s_unnamedUnixPeer = new UnixDomainSocketEndPoint("/").Create(new SocketAddress(AddressFamily.Unix, sizeof(ushort)));
@@ -83,7 +83,9 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
 
     public BoundEndpoint Endpoint => _endpoint;
 
-    internal bool IsClosed => (_state & State.Closed) != 0;
+    public bool IsClosed => (_state & State.Closed) != 0;
+
+    public bool HasHeardOfReset => (_state & State.ResetDelivered) != 0;
 
     ref TimerLink ITimed.Timer => ref _timer;
 
@@ -433,7 +435,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         }
     }
 
-    private void DeliverReset()
+    public void DeliverReset()
     {
         if ((_state & (State.ResetDelivered | State.Closed)) == 0)
         {
@@ -492,35 +494,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void OnHandlerFailed(Exception exception)
-    {
-        _loop.ReportHandlerFailure(this, exception);
-        if (IsClosed)
-        {
-            return;
-        }
-
-        Abort();
-        if ((_state & State.ResetDelivered) != 0)
-        {
-            Close();
-            return;
-        }
-
-        // Not closed over the handler's head: another thread may be inside a call, and the descriptor's number would soon be another connection's.
-        try
-        {
-            DeliverReset();
-        }
-        catch (Exception again)
-        {
-            _loop.ReportHandlerFailure(this, again);
-            if (!IsClosed)
-            {
-                Close();
-            }
-        }
-    }
+    private void OnHandlerFailed(Exception exception) => HandlerFailure.End(this, _loop, exception);
 
     private IoResult AfterSend(SysResult result)
     {

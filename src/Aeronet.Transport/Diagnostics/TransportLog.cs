@@ -90,6 +90,6 @@ internal static partial class TransportLog
     [LoggerMessage(1036, LogLevel.Error, "Connection id \"{ConnectionId}\": unhandled exception in the connection middleware.", EventName = "PipelineFailed")]
     public static partial void PipelineFailed(ILogger logger, string connectionId, Exception exception);
 
-    [LoggerMessage(1037, LogLevel.Warning, "Connection id \"{ConnectionId}\": its peer did not take the last bytes in time; the connection is aborted.", EventName = "LastFlushAborted")]
+    [LoggerMessage(1037, LogLevel.Debug, "Connection id \"{ConnectionId}\": its peer did not take the last bytes in time; the connection is aborted.", EventName = "LastFlushAborted")]
     public static partial void LastFlushAborted(ILogger logger, string connectionId);
 }

@@ -68,7 +68,7 @@ internal sealed class ForeignListener
         }
         catch (Exception exception)
         {
-            TransportLog.ForeignListenerCloseFailed(_logger, _endpoint.LocalEndPoint, exception);
+            Guard.Run(() => TransportLog.ForeignListenerCloseFailed(_logger, _endpoint.LocalEndPoint, exception));
         }
         await _accepting.ConfigureAwait(false);
     }
@@ -88,10 +88,10 @@ internal sealed class ForeignListener
             {
                 if (pauseMs == 0)
                 {
-                    TransportLog.ForeignAcceptFailed(_logger, _endpoint.LocalEndPoint, exception); // once per episode
+                    Guard.Run(() => TransportLog.ForeignAcceptFailed(_logger, _endpoint.LocalEndPoint, exception)); // once per episode
                 }
                 pauseMs = pauseMs == 0 ? PauseMsMin : Math.Min(pauseMs * 2, PauseMsMax);
-                await _unbinding.Task.WaitAsync(TimeSpan.FromMilliseconds(pauseMs)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await _unbinding.Task.WaitAsync(TimeSpan.FromMilliseconds(pauseMs), _loops[0].Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 continue;
             }
             catch (Exception)
@@ -116,7 +116,7 @@ internal sealed class ForeignListener
         }
         catch (Exception exception)
         {
-            TransportLog.PipelineFailed(_logger, context.ConnectionId, exception); // the transport's own: its features, its disposal
+            Guard.Run(() => TransportLog.PipelineFailed(_logger, context.ConnectionId, exception)); // the transport's own: its features, its disposal
         }
         finally
         {
@@ -155,11 +155,11 @@ internal sealed class ForeignListener
         }
         catch (Exception exception) when (exception is ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
         {
-            TransportLog.PipelineAborted(_logger, connection.ConnectionId, exception);
+            Guard.Run(() => TransportLog.PipelineAborted(_logger, connection.ConnectionId, exception));
         }
         catch (Exception exception)
         {
-            TransportLog.PipelineFailed(_logger, connection.ConnectionId, exception);
+            Guard.Run(() => TransportLog.PipelineFailed(_logger, connection.ConnectionId, exception));
         }
     }
 
@@ -173,7 +173,7 @@ internal sealed class ForeignListener
         }
         catch (Exception exception)
         {
-            TransportLog.ForeignListenerCloseFailed(_logger, _endpoint.LocalEndPoint, exception);
+            Guard.Run(() => TransportLog.ForeignListenerCloseFailed(_logger, _endpoint.LocalEndPoint, exception));
         }
     }
 }

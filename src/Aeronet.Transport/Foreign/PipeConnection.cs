@@ -34,7 +34,7 @@ namespace Aeronet.Transport.Foreign;
 /// a send buffer of <see cref="SendBytesMax"/>; with others up to their own pause threshold more is on its way.
 /// The protocol may close while the last flush is under way: it is waited for before the pipes are completed.
 /// </remarks>
-internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITimed, IPosted, IConnectionControls
+internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted, IConnectionControls
 {
     /// <summary>Most bytes copied into the pipe by one send. As Kestrel's pause threshold: one hop between threads per 64 KiB costs less than 1 % of sending them.</summary>
     internal const int SendBytesMax = 64 * 1024;
@@ -163,7 +163,9 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
 
     int IConnectionControls.Descriptor => -1;
 
-    private bool IsClosed => (_state & State.Closed) != 0;
+    public bool IsClosed => (_state & State.Closed) != 0;
+
+    public bool HasHeardOfReset => (_state & State.ResetDelivered) != 0;
 
     private bool IsStarted => (_state & State.Started) != 0;
 
@@ -216,7 +218,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         }
         catch (Exception exception)
         {
-            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+            LogFailure(exception);
         }
     }
 
@@ -319,6 +321,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         {
             OnReadFailed(exception);
             Volatile.Write(ref _reading, Reading.Ready);
+            LogFailure(exception);
             return;
         }
         Volatile.Write(ref _reading, Reading.Pending); // before the callback can run
@@ -342,6 +345,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
             _underWayDone?.TrySetResult();
         }
         PostFlag(Posted.Readable);
+        if (_readError is not null)
+        {
+            LogFailure(_readError);
+        }
     }
 
     private void OnRead(in ReadResult result)
@@ -356,7 +363,6 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     private void OnReadFailed(Exception exception)
     {
         _readError = exception;
-        TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
         PostFlag(Posted.Reset);
     }
 
@@ -472,6 +478,8 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         return IoResult.Transferred(count);
     }
 
+    private void LogFailure(Exception exception) => Guard.Run(() => TransportLog.PipeFailed(_host.Logger, ConnectionId, exception));
+
     private IoResult FailSend(Exception? exception)
     {
         lock (_gate)
@@ -480,7 +488,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         }
         if (exception is not null)
         {
-            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+            LogFailure(exception);
         }
         return IoResult.Failed(exception is null ? IoError.ConnectionReset : ToIoError(exception));
     }
@@ -488,6 +496,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     // Any thread: the pipe's scheduler decides.
     private void OnFlushed()
     {
+        Exception? failure = null;
         bool hasFailed;
         try
         {
@@ -496,7 +505,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         catch (Exception exception)
         {
             hasFailed = true;
-            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+            failure = exception;
         }
 
         bool notify;
@@ -522,6 +531,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         else if (notify)
         {
             PostFlag(Posted.Writable);
+        }
+        if (failure is not null)
+        {
+            LogFailure(failure);
         }
     }
 
@@ -558,7 +571,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         }
         catch (Exception exception)
         {
-            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception); // the peer has gone before us
+            LogFailure(exception); // the peer has gone before us
         }
     }
 
@@ -625,7 +638,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
     {
         if (!await WaitForEndAsync(static connection => connection._isFlushing).ConfigureAwait(false))
         {
-            TransportLog.LastFlushAborted(_host.Logger, ConnectionId);
+            Guard.Run(() => TransportLog.LastFlushAborted(_host.Logger, ConnectionId));
             AbortContext("The last bytes were not taken in time.");
             await WaitForEndAsync(static connection => connection._isFlushing).ConfigureAwait(false);
         }
@@ -638,7 +651,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         }
         catch (Exception exception)
         {
-            TransportLog.PipeFailed(_host.Logger, ConnectionId, exception);
+            LogFailure(exception);
         }
     }
 
@@ -662,7 +675,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
             {
                 return false;
             }
-            await done.WaitAsync(TimeSpan.FromMilliseconds(leftMs)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await done.WaitAsync(TimeSpan.FromMilliseconds(leftMs), _host.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -882,7 +895,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         _handler!.OnReadable(Volatile.Read(ref _isPeerClosed) != 0);
     }
 
-    private void DeliverReset()
+    public void DeliverReset()
     {
         if ((_state & (State.ResetDelivered | State.Closed)) == 0)
         {
@@ -904,32 +917,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, ITi
         }
     }
 
-    private void OnHandlerFailed(Exception exception)
-    {
-        _host.ReportHandlerFailure(this, exception);
-        if (IsClosed)
-        {
-            return;
-        }
-        Abort();
-        if ((_state & State.ResetDelivered) != 0)
-        {
-            Close();
-            return;
-        }
-        try
-        {
-            DeliverReset();
-        }
-        catch (Exception again)
-        {
-            _host.ReportHandlerFailure(this, again);
-            if (!IsClosed)
-            {
-                Close();
-            }
-        }
-    }
+    private void OnHandlerFailed(Exception exception) => HandlerFailure.End(this, _host, exception);
 
     private static IoError ToIoError(Exception exception) => exception switch
     {

@@ -4,43 +4,55 @@ using System.Threading;
 
 namespace Aeronet.TestSupport.Kernel;
 
-/// <summary>Time that stands until a test moves it. Timers fire on the thread that does.</summary>
+/// <summary>Time that stands until a test moves it. Timers are set on any thread and fire on the one that moves it.</summary>
 public sealed class ManualClock : TimeProvider
 {
     private static readonly DateTimeOffset s_start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly long _startMs = 1_000_000;
-    private readonly List<ManualTimer> _timers = [];
-    private long _nowMs = 1_000_000;
+    private readonly Lock _lock = new();
+    private readonly List<ManualTimer> _timers = []; // under the lock, with all that is in them
+    private long _nowMs = 1_000_000; // written under the lock
 
     /// <summary>Milliseconds since an arbitrary moment.</summary>
-    public long NowMs => _nowMs;
+    public long NowMs => Volatile.Read(ref _nowMs);
 
     /// <summary>One timestamp per millisecond.</summary>
     public override long TimestampFrequency => 1000;
 
     /// <summary>Timers that are set.</summary>
-    public int TimerCount => _timers.FindAll(static timer => timer.DueMs is not null).Count;
+    public int TimerCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _timers.FindAll(static timer => timer.DueMs is not null).Count;
+            }
+        }
+    }
 
     /// <summary>How far the wall clock is from the monotonic one: a step that an administrator made.</summary>
     public TimeSpan WallClockStep { get; set; }
 
     /// <inheritdoc/>
-    public override long GetTimestamp() => _nowMs;
+    public override long GetTimestamp() => NowMs;
 
     /// <inheritdoc/>
-    public override DateTimeOffset GetUtcNow() => s_start + TimeSpan.FromMilliseconds(_nowMs - _startMs) + WallClockStep;
+    public override DateTimeOffset GetUtcNow() => s_start + TimeSpan.FromMilliseconds(NowMs - _startMs) + WallClockStep;
 
     /// <summary>Moves time on, from one due timer to the next.</summary>
     public void Advance(long ms)
     {
-        long end = _nowMs + ms;
-        while (FindNext(end) is { } next)
+        long end = NowMs + ms;
+        while (TakeNext(end) is { } next)
         {
-            _nowMs = Math.Max(_nowMs, next.DueMs!.Value);
             next.Fire();
         }
-        _nowMs = end;
+        lock (_lock)
+        {
+            _nowMs = end;
+        }
     }
 
     /// <summary>Moves time on.</summary>
@@ -52,21 +64,33 @@ public sealed class ManualClock : TimeProvider
         ArgumentNullException.ThrowIfNull(callback);
         var timer = new ManualTimer(this, callback, state);
         timer.Change(dueTime, period);
-        _timers.Add(timer);
+        lock (_lock)
+        {
+            _timers.Add(timer);
+        }
         return timer;
     }
 
-    private ManualTimer? FindNext(long endMs)
+    // Moves time on to the next one.
+    private ManualTimer? TakeNext(long endMs)
     {
-        ManualTimer? next = null;
-        foreach (ManualTimer timer in _timers)
+        lock (_lock)
         {
-            if (timer.DueMs <= endMs && (next is null || timer.DueMs < next.DueMs))
+            ManualTimer? next = null;
+            foreach (ManualTimer timer in _timers)
             {
-                next = timer;
+                if (timer.DueMs <= endMs && (next is null || timer.DueMs < next.DueMs))
+                {
+                    next = timer;
+                }
             }
+            if (next is not null)
+            {
+                _nowMs = Math.Max(_nowMs, next.DueMs!.Value);
+                next.SetAfterFiring(_nowMs);
+            }
+            return next;
         }
-        return next;
     }
 
     private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state) : ITimer
@@ -75,24 +99,28 @@ public sealed class ManualClock : TimeProvider
 
         public long? DueMs { get; private set; }
 
-        public void Fire()
-        {
-            DueMs = _period > TimeSpan.Zero ? clock._nowMs + (long)_period.TotalMilliseconds : null;
-            callback(state);
-        }
+        public void SetAfterFiring(long nowMs) => DueMs = _period > TimeSpan.Zero ? nowMs + (long)_period.TotalMilliseconds : null;
+
+        public void Fire() => callback(state);
 
         // Timers of the system take whole milliseconds, too, and never fire early.
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            DueMs = dueTime == Timeout.InfiniteTimeSpan ? null : clock._nowMs + (long)Math.Ceiling(dueTime.TotalMilliseconds);
-            _period = period;
-            return true;
+            lock (clock._lock)
+            {
+                DueMs = dueTime == Timeout.InfiniteTimeSpan ? null : clock._nowMs + (long)Math.Ceiling(dueTime.TotalMilliseconds);
+                _period = period;
+                return true;
+            }
         }
 
         public void Dispose()
         {
-            DueMs = null;
-            clock._timers.Remove(this);
+            lock (clock._lock)
+            {
+                DueMs = null;
+                clock._timers.Remove(this);
+            }
         }
 
         public System.Threading.Tasks.ValueTask DisposeAsync()

@@ -4,6 +4,7 @@ using System.Collections.Generic;
 using System.IO.Pipelines;
 using System.Net;
 using System.Text;
+using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Hosting;
@@ -13,6 +14,7 @@ using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Aeronet.Transport.Tests.Foreign;
@@ -20,12 +22,17 @@ namespace Aeronet.Transport.Tests.Foreign;
 /// <summary>The test's thread is the loop; pipes call back on the thread that moves their bytes, so every step is in the test's hands.</summary>
 public sealed class PipeConnectionTests : IDisposable
 {
-    private readonly SimulatedLoop _loop = new();
+    private readonly LogCapture _logs = new();
+    private readonly SimulatedLoop _loop;
     private readonly RecordingAcceptor _acceptor = new();
     private readonly BoundEndpoint _endpoint;
     private readonly List<PipeConnection> _connections = []; // not left yet
 
-    public PipeConnectionTests() => _endpoint = new BoundEndpoint(new IPEndPoint(IPAddress.Loopback, 80), _acceptor);
+    public PipeConnectionTests()
+    {
+        _loop = new SimulatedLoop(_logs.CreateLogger("test"));
+        _endpoint = new BoundEndpoint(new IPEndPoint(IPAddress.Loopback, 80), _acceptor);
+    }
 
     public void Dispose()
     {
@@ -36,6 +43,7 @@ public sealed class PipeConnectionTests : IDisposable
             _ = connection.LeaveAsync();
         }
         _loop.Dispose();
+        _logs.Dispose();
     }
 
     [Fact]
@@ -271,6 +279,54 @@ public sealed class PipeConnectionTests : IDisposable
         context.Peer.Input.AdvanceTo(read.Buffer.End);
         WaitFor(served);
         Assert.True(context.Peer.Input.TryRead(out read) && read.IsCompleted);
+    }
+
+    [Fact]
+    public void The_last_flush_has_a_limit_by_the_loops_clock_and_its_end_is_the_peers_affair()
+    {
+        (InMemoryConnection context, PipeConnection connection, RecordingHandler handler) = Admit(pauseAt: 1);
+        Task served = connection.ServeAsync(context);
+        _loop.Turn();
+        handler.Connection.Send("nobody takes this"u8);
+        handler.Connection.Close();
+        Assert.True(SpinWait.SpinUntil(() => _loop.Clock.TimerCount == 1, Guard.Time));
+        _loop.Clock.Advance(29_999);
+        Assert.Null(context.AbortReason);
+        _loop.Clock.Advance(1);
+        WaitFor(served);
+        Assert.NotNull(context.AbortReason);
+        LogEntry entry = Assert.Single(_logs.Entries, static entry => entry.Id == 1037);
+        Assert.Equal(LogLevel.Debug, entry.Level);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_failing_read_or_flush_is_told_whatever_the_logger_does(bool isRead)
+    {
+        using SimulatedLoop loop = new(new ThrowingLogger());
+        InMemoryConnection context = new(pauseAt: 1);
+        PipeConnection connection = new(loop.Loop, _endpoint, context, new ForeignTraits(HasMiddleware: false, HalfCloseBy.Pipe));
+        _ = connection.AdmitAsync();
+        loop.Turn();
+        RecordingHandler handler = _acceptor.Handlers[^1];
+        handler.WhenReset = null;
+        _ = connection.ServeAsync(context);
+        loop.Turn();
+        if (isRead)
+        {
+            context.ResetByPeer(); // on this thread: what the callback throws would come out here
+        }
+        else
+        {
+            connection.Send("x"u8);
+            context.Peer.Input.Complete(new ConnectionResetException("no"));
+        }
+        loop.Turn();
+        Assert.Equal(1, handler.CountOf("Reset"));
+        connection.Close();
+        _ = connection.LeaveAsync();
+        loop.Turn();
     }
 
     [Fact]

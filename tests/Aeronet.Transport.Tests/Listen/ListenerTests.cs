@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using Aeronet.Native.Libc;
+using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -178,16 +179,5 @@ public sealed class ListenerTests
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             Messages.Add((logLevel, eventId.Id));
-    }
-
-    private sealed class ThrowingLogger : ILogger
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            throw new InvalidOperationException("The logger is broken.");
     }
 }
