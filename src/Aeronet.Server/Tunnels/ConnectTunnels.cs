@@ -77,7 +77,7 @@ internal sealed class TunnelGate
             (Socket? socket, TunnelOutcome outcome) = await TunnelConnector.ConnectAsync(target, _connectTimeout, context.RequestAborted).ConfigureAwait(false);
             if (socket is null)
             {
-                Refuse(outcome == TunnelOutcome.TimedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway, outcome);
+                Refuse(StatusOf(outcome), outcome);
                 return;
             }
             using (socket)
@@ -94,6 +94,13 @@ internal sealed class TunnelGate
         {
             _tunnels?.Exit();
         }
+
+        static int StatusOf(TunnelOutcome outcome) => outcome switch
+        {
+            TunnelOutcome.TimedOut => StatusCodes.Status504GatewayTimeout,
+            TunnelOutcome.ClientGone => StatusCodes.Status499ClientClosedRequest, // for logs: nobody reads it
+            _ => StatusCodes.Status502BadGateway,
+        };
 
         void Refuse(int status, TunnelOutcome outcome)
         {
@@ -139,6 +146,9 @@ internal enum TunnelOutcome
     Unresolved,
     Unreachable,
     TimedOut,
+
+    /// <summary>The client did not wait for the connection.</summary>
+    ClientGone,
 }
 
 /// <summary>How a tunnel ended.</summary>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Transport.Connect;
 
 namespace Aeronet.Server.Tunnels;
 
@@ -14,35 +15,52 @@ internal static class TunnelConnector
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(clientGone);
         patience.CancelAfter(timeout);
-        Socket? socket = null;
         try
         {
-            IPAddress[] addresses = target.Address is { } address ? [address] : await Dns.GetHostAddressesAsync(target.Host, patience.Token).ConfigureAwait(false);
-            SocketException? last = null;
-            foreach (IPAddress candidate in addresses)
+            IPAddress[] addresses;
+            try
             {
-                try
-                {
-                    socket = new Socket(candidate.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-                    await socket.ConnectAsync(new IPEndPoint(candidate, target.Port), patience.Token).ConfigureAwait(false);
-                    return (socket, TunnelOutcome.Established);
-                }
-                catch (SocketException failure)
-                {
-                    socket?.Dispose();
-                    last = failure;
-                }
+                addresses = target.Address is { } address ? [address] : await Dns.GetHostAddressesAsync(target.Host, patience.Token).ConfigureAwait(false);
             }
-            return (null, last?.SocketErrorCode == SocketError.TimedOut ? TunnelOutcome.TimedOut : last is null ? TunnelOutcome.Unresolved : TunnelOutcome.Unreachable);
+            catch (Exception failure) when (failure is SocketException or ArgumentException)
+            {
+                return (null, TunnelOutcome.Unresolved); // no such name, or a name that no resolver takes
+            }
+            if (addresses.Length == 0)
+            {
+                return (null, TunnelOutcome.Unresolved);
+            }
+            Socket socket = await AddressRace.RunAsync(addresses, (address, token) => ConnectAsync(address, target.Port, token), Discard, TimeProvider.System, patience.Token).ConfigureAwait(false);
+            return (socket, TunnelOutcome.Established);
         }
         catch (OperationCanceledException)
         {
-            socket?.Dispose();
-            return (null, TunnelOutcome.TimedOut);
+            return (null, clientGone.IsCancellationRequested ? TunnelOutcome.ClientGone : TunnelOutcome.TimedOut);
         }
-        catch (Exception failure) when (failure is SocketException or ArgumentException)
+        catch (SocketException failure)
         {
-            return (null, TunnelOutcome.Unresolved); // the resolver's: no such name, or a name that no resolver takes
+            return (null, failure.SocketErrorCode == SocketError.TimedOut ? TunnelOutcome.TimedOut : TunnelOutcome.Unreachable);
         }
+    }
+
+    private static async Task<Socket> ConnectAsync(IPAddress address, int port, CancellationToken cancellation)
+    {
+        Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(new IPEndPoint(address, port), cancellation).ConfigureAwait(false);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static ValueTask Discard(Socket socket)
+    {
+        socket.Dispose();
+        return ValueTask.CompletedTask;
     }
 }
