@@ -16,7 +16,6 @@ namespace Aeronet.Transport.Connect;
 /// <remarks>The loop watches the descriptor like any other. Writable means connected, an error event means refused; until then the bridge is told nothing.</remarks>
 internal sealed class ConnectAttempt : IConnectionAcceptor, IConnectionHandler, IConnectionTaker
 {
-    private static readonly EndPoint s_unnamedUnix = new UnixDomainSocketEndPoint("/").Create(new SocketAddress(AddressFamily.Unix, sizeof(ushort)));
     private static readonly IPEndPoint s_anyIpv4 = new(IPAddress.Any, 0);
     private static readonly IPEndPoint s_anyIpv6 = new(IPAddress.IPv6Any, 0);
 
@@ -59,7 +58,7 @@ internal sealed class ConnectAttempt : IConnectionAcceptor, IConnectionHandler, 
                 throw Refused(result.Errno, endPoint);
             }
             ConnectAttempt attempt = new(settings, endPoint, descriptor, result.IsOk, cancellationToken);
-            EndPoint local = !isTcp ? s_unnamedUnix : address.Family == SockAddr.InterNetworkV6 ? s_anyIpv6 : s_anyIpv4;
+            EndPoint local = !isTcp ? UnixEndPoints.Unnamed : address.Family == SockAddr.InterNetworkV6 ? s_anyIpv6 : s_anyIpv4;
             bool isAdopted = group.TryAdopt(descriptor, new BoundEndpoint(local, isTcp, attempt) { IsOutgoing = true }, address);
             ObjectDisposedException.ThrowIf(!isAdopted, typeof(AeronetConnectionFactory));
             attempt._registration = cancellationToken.UnsafeRegister(static attempt => ((ConnectAttempt)attempt!).OnCancelled(), attempt);

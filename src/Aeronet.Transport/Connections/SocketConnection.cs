@@ -1,7 +1,6 @@
 using System;
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Aeronet.Native.Libc;
@@ -23,8 +22,6 @@ namespace Aeronet.Transport.Connections;
 internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted
     where TKernel : struct, IKernel
 {
-    private static readonly EndPoint s_unnamedUnixPeer = new UnixDomainSocketEndPoint("/").Create(new SocketAddress(AddressFamily.Unix, sizeof(ushort)));
-
     private readonly EventLoop<TKernel> _loop;
     private readonly BoundEndpoint _endpoint;
     private readonly PeerAddress _peer;
@@ -91,7 +88,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
 
     public override EndPoint? LocalEndPoint => _localEndPoint ??= FindLocalEndPoint();
 
-    public override EndPoint? RemoteEndPoint => _remoteEndPoint ??= _peer.ToEndPoint() ?? (_endpoint.IsTcp ? null : s_unnamedUnixPeer);
+    public override EndPoint? RemoteEndPoint => _remoteEndPoint ??= _peer.ToEndPoint() ?? (_endpoint.IsTcp ? null : UnixEndPoints.Unnamed);
 
     public override PeerAddress Peer => _peer;
 

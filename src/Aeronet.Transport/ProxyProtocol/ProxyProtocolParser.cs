@@ -9,6 +9,7 @@ using System.Net.Sockets;
 using System.Numerics;
 using System.Text;
 using System.Text.Unicode;
+using Aeronet.Transport.Connections;
 
 namespace Aeronet.Transport.ProxyProtocol;
 
@@ -236,28 +237,34 @@ internal static class ProxyProtocolParser
         return true;
     }
 
-    // A path up to its NUL; an abstract or unnamed socket, and bytes that are no text, have no name that could be written here.
-    private static UnixDomainSocketEndPoint? UnixEndPoint(ReadOnlySpan<byte> path)
+    // A path up to its NUL. An unnamed socket (most clients), an abstract one, and bytes that are no text, have no name that could be written here:
+    // no name, but not none, which would make the proxy the client. Null on systems without such sockets.
+    private static EndPoint? UnixEndPoint(ReadOnlySpan<byte> path)
     {
+        if (!Socket.OSSupportsUnixDomainSockets)
+        {
+            return null;
+        }
         int end = path.IndexOf((byte)0);
         ReadOnlySpan<byte> name = end < 0 ? path : path[..end];
         if (name.IsEmpty || !Utf8.IsValid(name))
         {
-            return null;
+            return UnixEndPoints.Unnamed;
         }
         try
         {
             return new UnixDomainSocketEndPoint(Encoding.UTF8.GetString(name));
         }
-        catch (Exception exception) when (exception is ArgumentException or PlatformNotSupportedException)
+        catch (ArgumentException)
         {
-            return null; // longer than the system's own paths may be, or a system without such sockets
+            return UnixEndPoints.Unnamed; // longer than the system's own paths may be
         }
     }
 
     private static bool TryReadFields(ReadOnlySpan<byte> header, ReadOnlySpan<byte> rest, out List<ProxyProtocolField> fields)
     {
         fields = [];
+        bool hasChecksum = false;
         while (!rest.IsEmpty)
         {
             if (rest.Length < 3)
@@ -269,9 +276,14 @@ internal static class ProxyProtocolParser
             {
                 return false;
             }
-            if (rest[0] == Checksum && !IsChecksumRight(header, valueAt: header.Length - rest.Length + 3, length))
+            if (rest[0] == Checksum)
             {
-                return false;
+                // One at most: each would have to be taken with itself as zero and the other not, which no sender computes.
+                if (hasChecksum || !IsChecksumRight(header, valueAt: header.Length - rest.Length + 3, length))
+                {
+                    return false;
+                }
+                hasChecksum = true;
             }
             fields.Add(new ProxyProtocolField(rest[0], rest.Slice(3, length).ToArray()));
             rest = rest[(3 + length)..];

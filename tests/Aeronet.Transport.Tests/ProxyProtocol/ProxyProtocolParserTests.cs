@@ -100,9 +100,25 @@ public sealed class ProxyProtocolParserTests
         "/run/b"u8.CopyTo(paths.AsSpan(108));
         ProxyProtocolHeader unix = Read(Header(0x21, 0x31, paths));
         Assert.Equal(("/run/a", "/run/b"), (Assert.IsType<UnixDomainSocketEndPoint>(unix.Source).ToString(), unix.Destination!.ToString()));
-        Assert.Null(Read(Header(0x21, 0x31, new byte[216])).Source); // unnamed
-        Array.Fill(paths, (byte)0xFF);
-        Assert.Null(Read(Header(0x21, 0x31, paths)).Source); // no text
+    }
+
+    [Fact]
+    public void A_Unix_client_without_a_name_is_still_the_client()
+    {
+        byte[] paths = new byte[216];
+        "/run/b"u8.CopyTo(paths.AsSpan(108));
+        AssertUnnamed("/run/b"); // as most clients are
+        "\0abstract"u8.CopyTo(paths);
+        AssertUnnamed("/run/b");
+        Array.Fill(paths, (byte)0xFF); // no text
+        AssertUnnamed("");
+
+        void AssertUnnamed(string destination)
+        {
+            ProxyProtocolHeader header = Read(Header(0x21, 0x31, paths));
+            Assert.Equal("", Assert.IsType<UnixDomainSocketEndPoint>(header.Source).ToString());
+            Assert.Equal(destination, Assert.IsType<UnixDomainSocketEndPoint>(header.Destination).ToString());
+        }
     }
 
     [Theory]
@@ -136,12 +152,7 @@ public sealed class ProxyProtocolParserTests
     public void A_checksum_is_verified()
     {
         byte[] header = Header(0x21, 0x11, [.. new byte[12], .. Field(0x03, new byte[4]), .. Field(0x04, "x"u8)]);
-        uint crc = uint.MaxValue;
-        foreach (byte one in header)
-        {
-            crc = BitOperations.Crc32C(crc, one);
-        }
-        BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(16 + 12 + 3), ~crc);
+        BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(16 + 12 + 3), Crc32C(header));
         Assert.Equal(2, Read(header).Fields.Count);
         for (int i = 16; i < header.Length; i++)
         {
@@ -151,6 +162,54 @@ public sealed class ProxyProtocolParserTests
             Assert.True(Status(changed) == ProxyProtocolStatus.Malformed || i == 16 + 12, $"byte {i}");
         }
         Assert.Equal(ProxyProtocolStatus.Malformed, Status(Header(0x21, 0x11, [.. new byte[12], .. Field(0x03, new byte[3])])));
+    }
+
+    [Fact]
+    public void A_second_checksum_is_malformed_even_if_both_are_right()
+    {
+        const int First = 16 + 12 + 3;
+        const int Second = First + 7;
+        byte[] header = Header(0x21, 0x11, [.. new byte[12], .. Field(0x03, new byte[4]), .. Field(0x03, new byte[4])]);
+        // Each sum covers the other. What is wrong with the first one is an affine function of it, so elimination over its bits finds where that is nothing.
+        Dictionary<int, (uint Value, uint Bits)> rows = [];
+        uint left = Wrong(0);
+        uint solution = 0;
+        for (int bit = 0; bit < 32; bit++)
+        {
+            uint bits = 1u << bit;
+            uint value = Reduce(Wrong(bits) ^ left, ref bits);
+            if (value != 0)
+            {
+                rows.Add(BitOperations.Log2(value), (value, bits));
+            }
+        }
+        Assert.Equal(0u, Reduce(left, ref solution));
+        Assert.Equal(0u, Wrong(solution));
+        Assert.Equal(ProxyProtocolStatus.Malformed, Status(header));
+
+        uint Reduce(uint value, ref uint bits)
+        {
+            while (value != 0 && rows.TryGetValue(BitOperations.Log2(value), out (uint Value, uint Bits) row))
+            {
+                value ^= row.Value;
+                bits ^= row.Bits;
+            }
+            return value;
+        }
+
+        // With the second one right.
+        uint Wrong(uint first)
+        {
+            Write(First, first);
+            Write(Second, 0);
+            Write(Second, Crc32C(header));
+            Write(First, 0);
+            uint right = Crc32C(header);
+            Write(First, first);
+            return right ^ first;
+        }
+
+        void Write(int at, uint value) => BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(at), value);
     }
 
     [Theory]
@@ -245,6 +304,16 @@ public sealed class ProxyProtocolParserTests
         List<byte> header = [.. s_signature, command, family, (byte)(content.Length >> 8), (byte)content.Length];
         header.AddRange(content);
         return [.. header];
+    }
+
+    private static uint Crc32C(byte[] bytes)
+    {
+        uint crc = uint.MaxValue;
+        foreach (byte one in bytes)
+        {
+            crc = BitOperations.Crc32C(crc, one);
+        }
+        return ~crc;
     }
 
     private static byte[] Field(byte type, ReadOnlySpan<byte> value) => [type, (byte)(value.Length >> 8), (byte)value.Length, .. value];
