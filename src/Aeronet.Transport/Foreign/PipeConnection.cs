@@ -36,7 +36,7 @@ namespace Aeronet.Transport.Foreign;
 /// </remarks>
 internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted, IConnectionControls
 {
-    /// <summary>Most bytes copied into the pipe by one send. As Kestrel's pause threshold: one hop between threads per 64 KiB costs less than 1 % of sending them.</summary>
+    /// <summary>Most bytes copied into the pipe by one send. As Kestrel's pause threshold: large answers hop between threads once per 64 KiB.</summary>
     internal const int SendBytesMax = 64 * 1024;
 
     // How long the peer may take for the last bytes after the protocol has closed. The kernel gives its own send buffer longer; ours is memory of the process.

@@ -10,7 +10,7 @@ using System.Threading;
 namespace Aeronet.Transport.Listen;
 
 /// <summary>Counts open connections per remote address and refuses those above a limit. Any thread.</summary>
-/// <remarks>One entry per address with an open connection, so peers cannot grow it beyond the connections they hold. Sixteen locks: an accept and a close take one each, about 20 ns uncontended.</remarks>
+/// <remarks>One entry per address with an open connection, so peers cannot grow it beyond the connections they hold. Sixteen locks: an accept and a close take one each.</remarks>
 internal sealed class AddressLimit
 {
     private const int ShardCount = 16;
