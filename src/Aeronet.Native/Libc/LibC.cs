@@ -27,7 +27,7 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial int chmod(byte* path, uint mode);
     [LibraryImport(Name)] internal static partial int statx(int dirfd, byte* path, int flags, uint mask, byte* statxbuf);
     [LibraryImport(Name)] internal static partial int getrlimit(int resource, ulong* rlim);
-    [LibraryImport(Name)] internal static partial int gettid();
+    [LibraryImport(Name)] internal static partial nint syscall(nint number);
     [LibraryImport(Name)] internal static partial int clock_gettime(int clockid, TimeSpec* tp);
     [LibraryImport(Name)] internal static partial int nanosleep(TimeSpec* duration, TimeSpec* rem);
     [LibraryImport(Name)] internal static partial int open(byte* path, int flags);

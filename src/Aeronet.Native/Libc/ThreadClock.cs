@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Threading;
 
 namespace Aeronet.Native.Libc;
@@ -9,26 +10,34 @@ internal static unsafe class ThreadClock
     private const int PerThread = 4; // linux/posix-timers.h: CPUCLOCK_PERTHREAD_MASK
     private const int Scheduled = 2; // CPUCLOCK_SCHED: the scheduler's exact sum
 
+    // asm/unistd.h: SYS_gettid. The C library has a function of that name only from glibc 2.30 on, and .NET runs on 2.27. 0: another machine.
+    private static readonly int s_getThreadId = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 186,
+        Architecture.Arm64 => 178,
+        _ => 0,
+    };
+
     [ThreadStatic]
     private static int t_threadId;
 
-    /// <summary>The system's id of the calling thread; 0 where the system has none.</summary>
+    /// <summary>The system's id of the calling thread; 0 where it is not known.</summary>
     public static int CurrentThreadId
     {
         get
         {
-            if (t_threadId == 0 && HostSystem.IsLinux)
+            if (t_threadId == 0 && HostSystem.IsLinux && s_getThreadId != 0)
             {
-                t_threadId = LibC.gettid();
+                t_threadId = (int)LibC.syscall(s_getThreadId);
             }
             return t_threadId;
         }
     }
 
-    /// <summary>Nanoseconds of processor time that a thread of this process has used; -1 when there is no such thread, or elsewhere than on Linux. clock_getcpuclockid(3).</summary>
+    /// <summary>Nanoseconds of processor time that a thread of this process has used; -1 when there is no such thread, its id is not known (0), or elsewhere than on Linux. clock_getcpuclockid(3).</summary>
     public static long ProcessorTimeNs(int threadId)
     {
-        if (!HostSystem.IsLinux)
+        if (!HostSystem.IsLinux || threadId == 0) // to the kernel 0 is the caller
         {
             return -1;
         }
@@ -39,7 +48,7 @@ internal static unsafe class ThreadClock
     /// <summary>True when the thread waits in the kernel (proc(5), states S, D and the like), false when it runs or could. Some microseconds: not for every look.</summary>
     public static bool IsWaiting(int threadId)
     {
-        if (!HostSystem.IsLinux)
+        if (!HostSystem.IsLinux || threadId == 0)
         {
             return false; // nobody knows
         }

@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics;
+using System.IO;
 using System.Threading;
 using Aeronet.Native.Libc;
 using Xunit;
@@ -53,6 +54,20 @@ public sealed class ThreadClockTests
         const int NoThread = int.MaxValue - 7; // above the system's highest id
         Assert.Equal(-1, ThreadClock.ProcessorTimeNs(NoThread));
         Assert.False(ThreadClock.IsWaiting(NoThread));
+    }
+
+    [Fact]
+    public void A_thread_whose_id_is_not_known_has_no_clock_and_does_not_wait()
+    {
+        Assert.Equal(-1, ThreadClock.ProcessorTimeNs(0)); // to the kernel 0 is the caller
+        Assert.False(ThreadClock.IsWaiting(0));
+    }
+
+    [Fact]
+    public void Its_id_is_the_one_of_the_system()
+    {
+        string? link = File.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false)?.FullName;
+        Assert.EndsWith($"/task/{ThreadClock.CurrentThreadId}", link, StringComparison.Ordinal);
     }
 
     [Fact]
