@@ -119,8 +119,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     /// <summary>Makes the calling thread the loop and runs turns. True: stopped, the last connection is gone and the descriptors are closed. False: another thread is the loop now.</summary>
     public bool Run()
     {
-        TakeRole();
-        if (_role.Call is { } interrupted)
+        if (_role.Assume() is { } interrupted)
         {
             OnTakenOver(interrupted);
         }

@@ -29,7 +29,7 @@ internal sealed class LoopRole
     /// <summary>The system's id of the thread that has taken the role last.</summary>
     public int SystemThreadId { get; private set; }
 
-    /// <summary>What the loop's thread is inside of; to whoever takes the role, what its former thread is inside of.</summary>
+    /// <summary>What the loop's thread is inside of; once the role is taken, and until somebody assumes it, what its former thread is inside of.</summary>
     public IApplicationCall? Call { get; private set; }
 
     /// <summary>True on the loop's thread outside of application code.</summary>
@@ -45,12 +45,16 @@ internal sealed class LoopRole
     public static bool IsInApplication(long word) => (word & 1) != 0;
 
     /// <summary>Makes the calling thread the loop. The caller has ordered this against the former thread's last step.</summary>
-    public void Assume()
+    /// <returns>The application code that has lost the role and is to be told so; null when none has.</returns>
+    public IApplicationCall? Assume()
     {
         Debug.Assert(_threadId == 0);
         Debug.Assert(!IsInApplication(_word));
         SystemThreadId = ThreadClock.CurrentThreadId;
         SetThread(Environment.CurrentManagedThreadId);
+        IApplicationCall? interrupted = Call;
+        Call = null; // or an idle loop would keep that connection, and all that it refers to, alive
+        return interrupted;
     }
 
     /// <summary>The calling thread is the loop no more, and nobody is.</summary>

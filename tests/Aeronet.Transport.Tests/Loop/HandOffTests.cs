@@ -90,6 +90,33 @@ public sealed class HandOffTests
     }
 
     [Fact]
+    public void A_turn_may_lose_its_thread_more_than_once()
+    {
+        using SimulatedLoop loop = new();
+        (SimulatedPeer first, RecordingHandler firstHandler) = loop.Connect();
+        (SimulatedPeer second, RecordingHandler secondHandler) = loop.Connect();
+        (SimulatedPeer third, RecordingHandler thirdHandler) = loop.Connect();
+        bool? secondThreadKeptIt = null;
+        RecordingCall inner = new(() => GoOnElsewhere(loop));
+        RecordingCall outer = new(() => TakeOver(loop, () => secondThreadKeptIt = loop.Loop.RunTurn(mayWait: false)));
+        firstHandler.WhenReadable = ScheduleOnce(loop, outer);
+        secondHandler.WhenReadable = ScheduleOnce(loop, inner);
+        first.Send("x");
+        second.Send("y");
+        third.Send("z");
+        thirdHandler.Connection.Post();
+
+        Assert.False(loop.Loop.RunTurn());
+
+        Assert.False(secondThreadKeptIt);
+        Assert.Equal(["TakenOver", "ReturnedElsewhere"], outer.Calls);
+        Assert.Equal(["TakenOver", "ReturnedElsewhere"], inner.Calls);
+        loop.Loop.TakeRole();
+        Assert.Equal("z", thirdHandler.Received);
+        Assert.Equal(1, thirdHandler.CountOf("Posted"));
+    }
+
+    [Fact]
     public void A_connection_whose_first_request_loses_the_loop_is_watched_by_the_new_thread()
     {
         using SimulatedLoop loop = new();
@@ -190,7 +217,13 @@ public sealed class HandOffTests
     }
 
     // What a monitor and a standby thread do, while the calling thread is inside application code.
-    private static void GoOnElsewhere(SimulatedLoop loop)
+    private static void GoOnElsewhere(SimulatedLoop loop) => TakeOver(loop, () =>
+    {
+        Assert.True(Enumerable.Range(0, 3).All(_ => loop.Loop.RunTurn(mayWait: false)));
+        loop.Loop.LeaveRole();
+    });
+
+    private static void TakeOver(SimulatedLoop loop, Action goOn)
     {
         IApplicationCall interrupted = loop.Loop.Role.Call!;
         Assert.True(loop.Loop.Role.TryTake(loop.Loop.Role.Word));
@@ -198,8 +231,7 @@ public sealed class HandOffTests
         {
             loop.Loop.TakeRole();
             interrupted.OnTakenOver();
-            Assert.True(Enumerable.Range(0, 3).All(_ => loop.Loop.RunTurn(mayWait: false)));
-            loop.Loop.LeaveRole();
+            goOn();
         });
     }
 }

@@ -15,7 +15,7 @@ public sealed class LoopRoleTests
     [Fact]
     public void Inside_application_code_nobody_is_the_loop_and_afterwards_its_thread_is()
     {
-        _role.Assume();
+        Assert.Null(_role.Assume());
         Assert.True(_role.IsCurrent);
         Assert.False(_role.IsApplicationHere);
 
@@ -46,8 +46,9 @@ public sealed class LoopRoleTests
         Assert.False(_role.IsCurrent);
         ForeignThread.Run(() =>
         {
-            _role.Assume();
+            Assert.Same(s_call, _role.Assume());
             Assert.True(_role.IsCurrent);
+            Assert.Null(_role.Call); // its connection is the loop's no more
             _role.Resign();
         });
     }
