@@ -30,6 +30,12 @@ internal static partial class TransportLog
     [LoggerMessage(1005, LogLevel.Information, "These transport options have no effect with the backend {Backend}: {Options}.", EventName = "OptionsWithoutEffect")]
     public static partial void OptionsWithoutEffect(ILogger logger, TransportBackend backend, string options);
 
+    [LoggerMessage(1006, LogLevel.Error, "The system gives no further thread (limit of the container or the user, or memory; {ThreadCount} are there): application code that blocks keeps its loop until one is free, and requests start on the thread pool meanwhile. Reported once.", EventName = "ThreadRefused")]
+    public static partial void ThreadRefused(ILogger logger, int threadCount, Exception exception);
+
+    [LoggerMessage(1007, LogLevel.Error, "The hand-off monitor met an unhandled exception and goes on. Reported once.", EventName = "MonitorFailed")]
+    public static partial void MonitorFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(1010, LogLevel.Debug, "Listening on {EndPoint} with {SocketCount} sockets.", EventName = "Listening")]
     public static partial void Listening(ILogger logger, EndPoint endPoint, int socketCount);
 

@@ -42,13 +42,28 @@ internal sealed class EventLoopGroup
         _loops = loops;
         _contexts = Array.ConvertAll(loops, static loop => loop.Context);
         _threads = threads;
-        _monitor = new HandOffMonitor(loops, threads, options.HandOffTime);
-        foreach (IGroupLoop loop in loops)
+        _monitor = new HandOffMonitor(loops, threads, options.HandOffTime, logger);
+        int started = 0;
+        try
         {
-            loop.Lag = metrics.Lag;
-            threads.Start(loop);
+            for (; started < loops.Length; started++)
+            {
+                loops[started].Lag = metrics.Lag;
+                threads.Start(loops[started]);
+            }
+            _monitor.Start();
         }
-        _monitor.Start();
+        catch
+        {
+            foreach (IGroupLoop loop in loops.AsSpan(0, started))
+            {
+                loop.PostStop();
+            }
+            End(loops.AsSpan(started));
+            threads.End();
+            metrics.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The options the group was started with; not changed any more.</summary>
@@ -67,8 +82,9 @@ internal sealed class EventLoopGroup
 
     /// <summary>Starts the loops; nothing listens yet.</summary>
     /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>
+    /// <exception cref="InvalidOperationException">The system gives no thread for a loop.</exception>
     /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
-    public static EventLoopGroup Start(AeronetTransportOptions options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null, TimeProvider? timeProvider = null)
+    public static EventLoopGroup Start(AeronetTransportOptions options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null, TimeProvider? timeProvider = null, Action<ThreadStart, string>? startThread = null)
     {
         ILogger logger = loggerFactory.CreateLogger(TransportLog.Category);
         TransportBackend backend = LoopBackend.Resolve(options.Backend, out string? reason);
@@ -82,7 +98,7 @@ internal sealed class EventLoopGroup
         }
         ConnectionGauge connections = new();
         IGroupLoop[] loops = new IGroupLoop[options.IOThreadCount];
-        LoopThreads threads = new(loops.Length, options.MaxApplicationThreads);
+        LoopThreads threads = new(loops.Length, options.MaxApplicationThreads, logger, timeProvider ?? TimeProvider.System, startThread);
         int made = 0;
         try
         {
@@ -95,11 +111,7 @@ internal sealed class EventLoopGroup
         }
         catch
         {
-            foreach (IGroupLoop loop in loops.AsSpan(0, made))
-            {
-                loop.TakeRole();
-                _ = loop.TryEnd(); // nobody knows it yet: nothing can be posted
-            }
+            End(loops.AsSpan(0, made));
             throw;
         }
         EventLoopGroup group = new(options, logger, new TransportMetrics(meterFactory, loops), connections, backend, loops, threads);
@@ -223,6 +235,16 @@ internal sealed class EventLoopGroup
 
     /// <summary>The counters of all loops, summed.</summary>
     public TransportStatistics ReadStatistics() => TransportMetrics.Sum(_loops);
+
+    // Of loops without a thread.
+    private static void End(ReadOnlySpan<IGroupLoop> loops)
+    {
+        foreach (IGroupLoop loop in loops)
+        {
+            loop.TakeRole();
+            _ = loop.TryEnd(); // nobody knows it yet: nothing can be posted
+        }
+    }
 
     private void Visit(BoundEndpoint? only, bool abort)
     {

@@ -3,6 +3,8 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Threading;
 using Aeronet.Native.Libc;
+using Aeronet.Transport.Diagnostics;
+using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Loop;
 
@@ -21,6 +23,7 @@ internal sealed class HandOffMonitor
 
     private readonly IRunnableLoop[] _loops;
     private readonly LoopThreads _threads;
+    private readonly ILogger _logger;
     private readonly long _handOffNs;
     private readonly int _lookUs;
     private readonly Observation[] _observations;
@@ -29,12 +32,14 @@ internal sealed class HandOffMonitor
     private bool _isParked; // read by every request; written under the gate
     private bool _isEnded; // under the gate
     private int _lateLooks;
+    private bool _isFailureReported;
 
-    public HandOffMonitor(IRunnableLoop[] loops, LoopThreads threads, TimeSpan handOffTime)
+    public HandOffMonitor(IRunnableLoop[] loops, LoopThreads threads, TimeSpan handOffTime, ILogger logger)
     {
         Debug.Assert(handOffTime > TimeSpan.Zero);
         _loops = loops;
         _threads = threads;
+        _logger = logger;
         _handOffNs = handOffTime.Ticks * 100;
         _lookUs = (int)Math.Clamp(_handOffNs / 2000, 100, 5000);
         _observations = new Observation[loops.Length];
@@ -91,7 +96,7 @@ internal sealed class HandOffMonitor
         int quietLooks = 0;
         while (!Volatile.Read(ref _isEnded))
         {
-            bool isQuiet = !Look(ref lastNs) & !_held.SendOld();
+            bool isQuiet = !TryLook(ref lastNs) & !_held.SendOld();
             quietLooks = isQuiet ? quietLooks + 1 : 0;
             if (quietLooks >= QuietLooksMax)
             {
@@ -101,6 +106,30 @@ internal sealed class HandOffMonitor
                 ForgetWhatWasSeen();
             }
             ThreadClock.Sleep(_lookUs);
+        }
+    }
+
+    // An unhandled exception here would end the process.
+    private bool TryLook(ref long lastNs)
+    {
+        try
+        {
+            return Look(ref lastNs);
+        }
+        catch (Exception exception)
+        {
+            Report(exception);
+            return true;
+        }
+    }
+
+    /// <summary>Something has failed that this thread has run. Told once: it may come again with every look. Monitor only.</summary>
+    public void Report(Exception exception)
+    {
+        if (!_isFailureReported)
+        {
+            _isFailureReported = true;
+            Guard.Run(() => TransportLog.MonitorFailed(_logger, exception));
         }
     }
 

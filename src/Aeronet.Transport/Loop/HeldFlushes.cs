@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Threading;
 
@@ -6,11 +7,11 @@ namespace Aeronet.Transport.Loop;
 /// <summary>Something flushed that is held back because its end, or more of it, usually follows at once.</summary>
 internal interface IHeldFlush
 {
-    /// <summary>Sends what was held under this number, if it is still held. Any thread.</summary>
+    /// <summary>Sends what was held under this number, if it is still held. Reports its own failures: nobody else knows whose they are. Any thread.</summary>
     void SendHeld(long number);
 }
 
-/// <summary>What was held back: sent by the monitor when it has seen it twice, so after half a hand-off time to a whole one.</summary>
+/// <summary>What was held back: sent by the monitor when it has seen it twice, so after half a hand-off time to a whole one (of 0.2 to 10 ms, however long that time is).</summary>
 /// <remarks>Nothing is taken out when the rest follows in time: what has been sent meanwhile is not held under its number any more.</remarks>
 internal sealed class HeldFlushes
 {
@@ -51,7 +52,14 @@ internal sealed class HeldFlushes
     {
         foreach ((IHeldFlush flush, long number) in _seen)
         {
-            flush.SendHeld(number);
+            try
+            {
+                flush.SendHeld(number);
+            }
+            catch (Exception exception)
+            {
+                _monitor.Report(exception); // the others are due all the same, and so is this thread's next look
+            }
         }
         lock (_lock)
         {

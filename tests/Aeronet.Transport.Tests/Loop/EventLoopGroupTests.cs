@@ -348,6 +348,24 @@ public sealed class EventLoopGroupTests
     }
 
     [Fact]
+    public void A_group_that_gets_no_thread_for_a_loop_does_not_start_and_holds_nothing()
+    {
+        int descriptors = CountDescriptors();
+        List<Thread> threads = [];
+        Assert.Throws<InvalidOperationException>(() => EventLoopGroup.Start(new AeronetTransportOptions { IOThreadCount = 3 }, NullLoggerFactory.Instance, startThread: (main, _) =>
+        {
+            if (threads.Count == 1)
+            {
+                throw new OutOfMemoryException();
+            }
+            threads.Add(new Thread(main));
+            threads[0].Start();
+        }));
+        Assert.True(Assert.Single(threads).Join(s_patience));
+        Assert.Equal(descriptors, CountDescriptors());
+    }
+
+    [Fact]
     public async Task A_stuck_connection_keeps_only_its_loop()
     {
         Server server = new(static options => options.IOThreadCount = 2);

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Kernel;
-using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Loop;
 using Xunit;
 
@@ -16,12 +15,14 @@ public sealed class HandOffMonitorTests : IDisposable
     private static readonly TimeSpan s_handOffTime = TimeSpan.FromMilliseconds(1);
 
     private readonly CallLoop _loop = new();
-    private readonly LoopThreads _threads = new(loopCount: 1, applicationThreadsMax: 2);
+    private readonly TestLog _log = new();
+    private readonly LoopThreads _threads;
     private readonly HandOffMonitor _monitor;
 
     public HandOffMonitorTests()
     {
-        _monitor = new HandOffMonitor([_loop], _threads, s_handOffTime);
+        _threads = new LoopThreads(loopCount: 1, applicationThreadsMax: 2, _log, TimeProvider.System);
+        _monitor = new HandOffMonitor([_loop], _threads, s_handOffTime, _log);
         _monitor.Start();
         _threads.Start(_loop);
     }
@@ -32,7 +33,8 @@ public sealed class HandOffMonitorTests : IDisposable
         Assert.True(_loop.Ended.Wait(s_guard));
         _monitor.End();
         _threads.End();
-        Assert.True(SpinWait.SpinUntil(() => _threads.BusyCount == 0, s_guard));
+        Assert.True(SpinWait.SpinUntil(() => _threads.AliveCount == 0, s_guard));
+        _loop.Dispose();
     }
 
     [Fact]
@@ -41,7 +43,7 @@ public sealed class HandOffMonitorTests : IDisposable
         using SemaphoreSlim gate = new(0);
         RecordingCall blocked = new(gate.Wait);
         _loop.Post(blocked);
-        Run(_loop, out RecordingCall next);
+        RecordingCall next = _loop.RunCall(static () => { });
         Assert.Equal(["Returned"], next.Calls);
         gate.Release();
         AssertEndsElsewhere(blocked);
@@ -59,7 +61,7 @@ public sealed class HandOffMonitorTests : IDisposable
             }
         });
         _loop.Post(computing);
-        Run(_loop, out _);
+        _loop.RunCall(static () => { });
         Volatile.Write(ref stop, true);
         AssertEndsElsewhere(computing);
     }
@@ -75,10 +77,10 @@ public sealed class HandOffMonitorTests : IDisposable
             blocked.Add(call);
             _loop.Post(call);
         }
-        Run(_loop, out _);
+        _loop.RunCall(static () => { });
         Assert.True(_threads.IsExhausted);
         bool? voluntary = null;
-        Run(_loop, () => voluntary = _threads.TryMove(_loop, _loop.Role.Word, mayExceed: false));
+        _loop.RunCall(() => voluntary = _threads.TryMove(_loop, _loop.Role.Word, mayExceed: false));
         Assert.False(voluntary);
         gate.Release(blocked.Count);
         blocked.ForEach(AssertEndsElsewhere);
@@ -88,14 +90,9 @@ public sealed class HandOffMonitorTests : IDisposable
     [Fact]
     public void It_parks_when_nothing_happens_and_wakes_for_the_next_call()
     {
-        Run(_loop, out _);
+        _loop.RunCall(static () => { });
         Assert.True(SpinWait.SpinUntil(() => _monitor.IsParked, s_guard));
-        using SemaphoreSlim gate = new(0);
-        RecordingCall blocked = new(gate.Wait);
-        _loop.Post(blocked);
-        Run(_loop, out _);
-        gate.Release();
-        AssertEndsElsewhere(blocked);
+        AssertWatches();
     }
 
     [Fact]
@@ -109,22 +106,47 @@ public sealed class HandOffMonitorTests : IDisposable
         Assert.Equal(1, held.Count);
     }
 
+    [Fact]
+    public async Task A_held_flush_that_fails_keeps_neither_the_others_nor_the_monitor()
+    {
+        HeldRecorder next = new();
+        _monitor.Held.Add(new FailingFlush(), 1);
+        _monitor.Held.Add(next, 2);
+        Assert.Equal(2, await next.Sent.Task.WaitAsync(s_guard));
+        Assert.True(SpinWait.SpinUntil(() => _monitor.IsParked, s_guard));
+        Assert.Equal(["MonitorFailed"], _log.Names);
+        AssertWatches();
+    }
+
+    [Fact]
+    public void A_look_that_fails_is_not_the_monitors_last()
+    {
+        _loop.CountersFailure = new InvalidOperationException("fault");
+        using SemaphoreSlim gate = new(0);
+        RecordingCall blocked = new(gate.Wait);
+        _loop.Post(blocked);
+        Assert.True(SpinWait.SpinUntil(() => _log.Names.Length > 0, s_guard));
+        _loop.CountersFailure = null;
+        _loop.RunCall(static () => { });
+        gate.Release();
+        AssertEndsElsewhere(blocked);
+        Assert.Equal(["MonitorFailed"], _log.Names); // however often it came
+    }
+
+    private void AssertWatches()
+    {
+        using SemaphoreSlim gate = new(0);
+        RecordingCall blocked = new(gate.Wait);
+        _loop.Post(blocked);
+        _loop.RunCall(static () => { });
+        gate.Release();
+        AssertEndsElsewhere(blocked);
+    }
+
     private static void AssertEndsElsewhere(RecordingCall call)
     {
         Assert.True(SpinWait.SpinUntil(() => call.Calls.Count == 2, s_guard));
         Assert.Equal(["TakenOver", "ReturnedElsewhere"], call.Calls);
-    }
-
-    private static void Run(CallLoop loop, out RecordingCall ran) => ran = Run(loop, static () => { });
-
-    private static RecordingCall Run(CallLoop loop, Action action)
-    {
-        using ManualResetEventSlim done = new();
-        RecordingCall call = new(action);
-        call.WhenReturned = done.Set;
-        loop.Post(call);
-        Assert.True(done.Wait(s_guard));
-        return call;
     }
 
     private sealed class HeldRecorder : IHeldFlush
@@ -140,38 +162,8 @@ public sealed class HandOffMonitorTests : IDisposable
         }
     }
 
-    // A loop without descriptors: runs what is posted, ends at null.
-    private sealed class CallLoop : IRunnableLoop
+    private sealed class FailingFlush : IHeldFlush
     {
-        private readonly System.Collections.Concurrent.BlockingCollection<RecordingCall?> _posted = [];
-
-        public ManualResetEventSlim Ended { get; } = new();
-
-        public LoopRole Role { get; } = new(new BlockPool());
-
-        public LoopCounters Counters { get; } = new();
-
-        public void Post(RecordingCall? call) => _posted.Add(call);
-
-        public bool Run()
-        {
-            Role.Assume();
-            Role.Call?.OnTakenOver();
-            while (_posted.Take() is { } call)
-            {
-                long ticket = Role.Enter(call);
-                call.Run();
-                if (!Role.TryLeave(ticket))
-                {
-                    call.OnReturnedElsewhere();
-                    return false;
-                }
-                call.OnReturned();
-            }
-            Role.Resign();
-            return true;
-        }
-
-        public void OnEnded() => Ended.Set();
+        public void SendHeld(long number) => throw new InvalidOperationException("fault");
     }
 }
