@@ -2,6 +2,7 @@ using System;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Aeronet.Server.Diagnostics;
+using Aeronet.Transport.Diagnostics;
 using Microsoft.AspNetCore.Http;
 
 namespace Aeronet.Server.Exchange;
@@ -51,7 +52,12 @@ internal sealed class EndpointLoad
     /// <summary>A call on the loop's thread has come to the endpoint.</summary>
     public void OnCall()
     {
-        if (++_calls >= CallsPerWindow && !_isMoved)
+        if (RunsElsewhere)
+        {
+            return; // counted when it returns
+        }
+
+        if (++_calls >= CallsPerWindow)
         {
             _calls /= 2;
             _handOffs /= 2;
@@ -71,9 +77,9 @@ internal sealed class EndpointLoad
     /// <summary>The synchronous part of a call that had left the loop has returned.</summary>
     public void OnReturned(TimeSpan elapsed)
     {
-        if (_fixedMode is not null)
+        if (_fixedMode is not null || !RunsElsewhere)
         {
-            return;
+            return; // the endpoint has returned while this call was out
         }
 
         _slow += elapsed >= _owner.HandOffTime ? 1 : 0;
@@ -82,10 +88,9 @@ internal sealed class EndpointLoad
             return;
         }
 
-        if (_slow * ReturnShare < _calls)
+        if (_slow * ReturnShare < _calls && Interlocked.Exchange(ref _isMoved, false)) // of several calls that return at once one brings it back
         {
             _returns++;
-            Volatile.Write(ref _isMoved, false);
             _owner.CountMoved(-1);
         }
 
@@ -103,7 +108,7 @@ internal sealed class EndpointLoad
         if (!_isReported)
         {
             _isReported = true;
-            _owner.Log.EndpointMoved(_name, _handOffs, _calls, _owner.HandOffTime.TotalMilliseconds);
+            Guard.Run(() => _owner.Log.EndpointMoved(_name, _handOffs, _calls, _owner.HandOffTime.TotalMilliseconds));
         }
 
         Restart();
@@ -122,7 +127,6 @@ internal sealed class EndpointLoads
 {
     private readonly ServerMetrics _metrics;
     private readonly ConditionalWeakTable<Endpoint, EndpointLoad> _loads = new(); // dynamic endpoints come and go
-    private int _movedCount;
 
     public EndpointLoads(GeneralLog log, ServerMetrics metrics, TimeSpan handOffTime)
     {
@@ -139,15 +143,8 @@ internal sealed class EndpointLoads
     /// <summary>What requests do before routing has found their endpoint, or without any: slow middleware, applications without endpoints.</summary>
     public EndpointLoad Unrouted { get; }
 
-    /// <summary>Endpoints that run away from the loops because of what they cost.</summary>
-    public int MovedCount => Volatile.Read(ref _movedCount);
-
     public EndpointLoad Of(Endpoint endpoint) =>
         _loads.TryGetValue(endpoint, out EndpointLoad? load) ? load : _loads.GetValue(endpoint, made => new EndpointLoad(this, made));
 
-    public void CountMoved(int change)
-    {
-        Interlocked.Add(ref _movedCount, change);
-        _metrics.EndpointsMoved(change);
-    }
+    public void CountMoved(int change) => Guard.Run(() => _metrics.EndpointsMoved(change)); // told on a loop's thread
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Diagnostics;
 using System.Threading.Tasks;
 using Aeronet.Transport.Loop;
@@ -11,7 +12,7 @@ internal abstract partial class HttpExchange
     private bool _isInline; // the application was started on the loop's thread and has neither returned nor left it of its own accord
     private EndpointLoad? _load; // Non-null exactly while the synchronous part of an inline request runs: whose cost it is at present.
     private long _movedAt; // timestamp of leaving the loop because _load is slow; 0: has not
-    private Endpoint? _lastEndpoint; // of whichever request came last: requests of a loop go to few endpoints
+    private readonly WeakReference<Endpoint?> _lastEndpoint = new(null); // of whichever request came last: requests of a loop go to few endpoints; weak: dynamic ones come and go
     private EndpointLoad? _lastLoad; // of _lastEndpoint
 
     /// <summary>The application's run while it was started on the loop's thread.</summary>
@@ -77,10 +78,10 @@ internal abstract partial class HttpExchange
     // Routing has found the endpoint.
     private void OnEndpoint(Endpoint endpoint)
     {
-        if (!ReferenceEquals(endpoint, _lastEndpoint))
+        if (!_lastEndpoint.TryGetTarget(out Endpoint? last) || !ReferenceEquals(endpoint, last))
         {
             _lastLoad = Settings.EndpointLoads.Of(endpoint);
-            _lastEndpoint = endpoint;
+            _lastEndpoint.SetTarget(endpoint);
         }
 
         Debug.Assert(_lastLoad is not null);

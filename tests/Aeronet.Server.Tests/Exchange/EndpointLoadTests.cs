@@ -1,9 +1,12 @@
 using System;
+using System.Diagnostics.Metrics;
 using System.Linq;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Server.Tests.Diagnostics;
+using Aeronet.TestSupport.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Aeronet.Server.Tests.Exchange;
@@ -15,9 +18,24 @@ public sealed class EndpointLoadTests : IDisposable
     private readonly RecordingLoggerFactory _logs = new();
     private readonly EndpointLoads _loads;
 
-    public EndpointLoadTests() => _loads = new EndpointLoads(new ServerLog(_logs).General, new ServerMetrics(null), s_handOffTime);
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly MeterCapture _meters;
 
-    public void Dispose() => _logs.Dispose();
+    public EndpointLoadTests()
+    {
+        IMeterFactory factory = _services.GetRequiredService<IMeterFactory>();
+        _meters = new MeterCapture(factory, "aeronet.endpoints.moved");
+        _loads = new EndpointLoads(new ServerLog(_logs).General, new ServerMetrics(factory), s_handOffTime);
+    }
+
+    private double MovedCount => _meters.Of("aeronet.endpoints.moved").Sum(static change => change.Value);
+
+    public void Dispose()
+    {
+        _meters.Dispose();
+        _services.Dispose();
+        _logs.Dispose();
+    }
 
     [Fact]
     public void An_endpoint_that_always_blocks_leaves_after_its_third_call()
@@ -27,7 +45,7 @@ public sealed class EndpointLoadTests : IDisposable
         Assert.False(load.RunsElsewhere);
         HandOff(load, 1);
         Assert.True(load.RunsElsewhere);
-        Assert.Equal(1, _loads.MovedCount);
+        Assert.Equal(1, MovedCount);
     }
 
     [Fact]
@@ -53,11 +71,40 @@ public sealed class EndpointLoadTests : IDisposable
         Assert.True(load.RunsElsewhere);
         Return(load, 1, TimeSpan.FromMicroseconds(50));
         Assert.False(load.RunsElsewhere);
-        Assert.Equal(0, _loads.MovedCount);
+        Assert.Equal(0, MovedCount);
         HandOff(load, 5);
         Assert.False(load.RunsElsewhere);
         HandOff(load, 1);
         Assert.True(load.RunsElsewhere);
+    }
+
+    [Fact]
+    public void Each_call_away_from_the_loop_is_counted_once()
+    {
+        EndpointLoad load = _loads.Of(Make());
+        HandOff(load, 3);
+        for (int i = 0; i < 63; i++)
+        {
+            Call(load, 1);
+            Return(load, 1, TimeSpan.FromMicroseconds(50));
+        }
+        Assert.True(load.RunsElsewhere);
+        Call(load, 1);
+        Return(load, 1, TimeSpan.FromMicroseconds(50));
+        Assert.False(load.RunsElsewhere);
+    }
+
+    [Fact]
+    public void Calls_that_are_still_out_when_it_returns_do_not_bring_it_back_twice()
+    {
+        EndpointLoad load = _loads.Of(Make());
+        HandOff(load, 3);
+        Return(load, 64 + 128, TimeSpan.FromMicroseconds(50));
+        Assert.False(load.RunsElsewhere);
+        Assert.Equal(0, MovedCount);
+        HandOff(load, 6); // as after one return, and these calls count from here on
+        Assert.True(load.RunsElsewhere);
+        Assert.Equal(1, MovedCount);
     }
 
     [Fact]
