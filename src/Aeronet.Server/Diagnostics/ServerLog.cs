@@ -2,6 +2,7 @@ using System;
 using Aeronet.Http.Semantics;
 using Aeronet.Server.Tunnels;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Server.Diagnostics;
@@ -139,9 +140,12 @@ internal sealed partial class ConnectionLog(ILogger logger)
     {
         if (logger.IsEnabled(LogLevel.Debug))
         {
-            KeepAlive(connection.ConnectionId);
+            TellKeepAlive(connection);
         }
     }
+
+    // Guarded: said between a request and the next one, where nobody could end the connection for it. A method of its own, or each call would allocate.
+    private void TellKeepAlive(TransportConnection connection) => Guard.Run(() => KeepAlive(connection.ConnectionId));
 
     public void Accepted(TransportConnection connection)
     {

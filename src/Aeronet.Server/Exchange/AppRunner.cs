@@ -2,6 +2,8 @@ using System;
 using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Server.Sessions;
+using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Abstractions;
@@ -18,11 +20,12 @@ internal abstract class AppRunner
 
     public ServerSettings Settings { get; }
 
-    public bool IsOnThreadPool => Settings.ApplicationMode == ApplicationMode.ThreadPool;
+    /// <summary>When the session looks for the first time at an exchange that was started on the loop's thread, in milliseconds.</summary>
+    public const int FirstWatchMs = 1000;
 
-    /// <summary>When the session looks at a running exchange for the first time, in milliseconds after its start.</summary>
-    /// <remarks>On the thread pool a handler may flush and then block: its held-back response leaves at the first look. On the loop it leaves when the loop goes on with another thread.</remarks>
-    public int FirstWatchMs => IsOnThreadPool ? 64 : 1000;
+    /// <summary>The same of one that was started on the thread pool, whatever the reason.</summary>
+    /// <remarks>There a handler may flush and then block: its held-back response leaves at the first look. On the loop it leaves when the loop goes on with another thread.</remarks>
+    public const int FirstWatchOnThreadPoolMs = 64;
 
     public static AppRunner Create<TContext>(IHttpApplication<TContext> application, ServerSettings settings)
         where TContext : notnull => new AppRunner<TContext>(application, settings);
@@ -30,12 +33,15 @@ internal abstract class AppRunner
     /// <summary>A new exchange for this application's context type.</summary>
     public abstract HttpExchange CreateExchange();
 
+    /// <summary>Whether a request that comes now is started on the thread pool. May be another answer a moment later.</summary>
+    public bool StartsOnThreadPool(LoopContext loop) => Settings.ApplicationMode == ApplicationMode.ThreadPool || loop.IsOutOfThreads;
+
     /// <summary>Lets the application start on an exchange that has begun: when the session has returned to the loop, or on the thread pool. The exchange belongs to it from now on. Loop thread.</summary>
-    public void Start(HttpExchange exchange)
+    public static void Start(HttpExchange exchange, bool onThreadPool)
     {
         LoopContext loop = exchange.Session.Connection.Loop;
         Debug.Assert(loop.IsCurrent);
-        if (IsOnThreadPool || loop.IsOutOfThreads)
+        if (onThreadPool)
         {
             ThreadPool.UnsafeQueueUserWorkItem(exchange, preferLocal: false);
             return;
@@ -49,9 +55,18 @@ internal abstract class AppRunner
     public static void RunInline(HttpExchange exchange)
     {
         ExecutionContext? clean = ExecutionContext.Capture();
-        exchange.EnterInline();
-        exchange.Running = exchange.RunAsync();
-        exchange.AtHandOffPoint();
+        try
+        {
+            exchange.EnterInline();
+            exchange.Running = exchange.RunAsync();
+            exchange.AtHandOffPoint();
+        }
+        catch (Exception exception)
+        {
+            exchange.OnServerFault(exception);
+            exchange.Running ??= Task.CompletedTask; // unless the application runs: then it ends the exchange
+        }
+
         if (clean is not null)
         {
             ExecutionContext.Restore(clean); // what the application set in AsyncLocals ends with its request
@@ -82,6 +97,19 @@ internal abstract class AppRunner
     /// <summary>The thread pool's part.</summary>
     public static void RunOnThreadPool(HttpExchange exchange)
     {
+        Http1Session session = exchange.Session;
+        try
+        {
+            RunBatch(exchange, session);
+        }
+        catch (Exception exception)
+        {
+            session.FailEnded(exchange, exception); // on a thread of the pool it would end the process
+        }
+    }
+
+    private static void RunBatch(HttpExchange exchange, Http1Session session)
+    {
         int requestsLeft = PipelinedRequestsMax;
         do
         {
@@ -94,18 +122,18 @@ internal abstract class AppRunner
 
             Debug.Assert(run.IsCompletedSuccessfully);
         }
-        while (--requestsLeft > 0 && exchange.Session.TryBeginNextElsewhere(exchange));
+        while (--requestsLeft > 0 && session.TryBeginNextElsewhere(exchange));
 
         if (requestsLeft == 0)
         {
-            exchange.Session.FinishElsewhere(exchange);
+            session.FinishElsewhere(exchange);
         }
     }
 
     // What was flushed leaves now, and the end of the exchange is left to whichever thread completes it.
     private static void Suspend(HttpExchange exchange, Task run)
     {
-        exchange.Output.StopDeferring();
+        exchange.Output.OnSuspended();
         run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(exchange.FinishElsewhereAction);
     }
 }
@@ -267,6 +295,7 @@ internal sealed class AppRunner<TContext> : AppRunner
         {
             try
             {
+                DisableKeepAlive(); // nobody reads the content, and the next request would be parsed out of it
                 OnApplicationError(exception);
                 await EndResponseAsync().ConfigureAwait(false);
             }
@@ -296,15 +325,11 @@ internal sealed class AppRunner<TContext> : AppRunner
             }
             catch (Exception exception)
             {
-                Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
+                ReportFailedDispose(exception);
             }
         }
 
-        // A fault of the server, or of a dictionary that middleware put in place of ours: this connection ends, nothing else does.
-        private void OnServerFault(Exception exception)
-        {
-            AbortResponse(exception);
-            Settings.Log.General.ServerFault(ConnectionId, exception);
-        }
+        // A method of its own, or each request would allocate. Guarded: the response has ended, nothing is left that could be given up.
+        private void ReportFailedDispose(Exception exception) => Guard.Run(() => Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception));
     }
 }

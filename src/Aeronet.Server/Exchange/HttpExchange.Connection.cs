@@ -8,6 +8,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Http.Semantics;
 using Aeronet.Server.Diagnostics;
+using Aeronet.Transport.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
@@ -169,6 +170,25 @@ internal abstract partial class HttpExchange :
                 _keepAlive = false;
                 Session.AbortConnection(ConnectionErrors.AbortedByApp);
                 OnConnectionLost();
+            }
+        }
+    }
+
+    /// <summary>A fault of the server, or of what somebody has put into it (a dictionary in place of ours, an encoder): this connection ends, nothing else does.</summary>
+    public void OnServerFault(Exception exception)
+    {
+        AbortResponse(exception);
+        Guard.Run(() => Settings.Log.General.ServerFault(ConnectionId, exception));
+    }
+
+    /// <summary>A fault while the output of this request was sent without the application's doing. The request may have ended since. Any thread.</summary>
+    public void OnOutputFault(uint request, Exception exception)
+    {
+        lock (_abortGate)
+        {
+            if (_begun && RequestNumber == request)
+            {
+                OnServerFault(exception);
             }
         }
     }

@@ -180,6 +180,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         }
     }
 
+    /// <summary>The head's bytes are elsewhere, or nobody needs them any more.</summary>
+    public bool HasHeadLeftInput => _headDetached;
+
     private void ReleaseHead()
     {
         if (_headDetached)
@@ -269,16 +272,15 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     protected void EndResponse()
     {
         CompleteBodies();
-        if (IsAborted)
-        {
-            NoteAborted();
-            return;
-        }
-
-        if (_applicationError is null)
+        if (!IsAborted && _applicationError is null)
         {
             ForceUnreadBodyDecision();
             Output.End(send: SendsAtEnd);
+        }
+
+        if (IsAborted && !HasStarted)
+        {
+            _statusCode = StatusCodes.Status499ClientClosedRequest; // never sent: what logs and metrics see
         }
     }
 
@@ -288,7 +290,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         EndResponse();
         if (IsAborted || _applicationError is null)
         {
-            NoteAborted();
             return;
         }
 
@@ -315,14 +316,6 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
         ForceUnreadBodyDecision();
         Output.End(send: SendsAtEnd);
-    }
-
-    private void NoteAborted()
-    {
-        if (IsAborted && !HasStarted)
-        {
-            _statusCode = StatusCodes.Status499ClientClosedRequest; // never sent: what logs and metrics see
-        }
     }
 
     // With another request in the buffer the batch sends; on the loop the turn does (Output knows).

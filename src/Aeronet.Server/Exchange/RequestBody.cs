@@ -577,16 +577,17 @@ internal sealed class RequestBody : IValueTaskSource<int>
         {
             Session.Input.Commit(received.Bytes);
         }
-        else if (Session.Input.Length == 0)
-        {
-            Session.Input.Release(Session.Blocks); // a wait may be long, an upgraded connection's most of its life: it holds no buffer
-        }
 
         return received;
     }
 
     private int NothingReceived(IoResult received)
     {
+        if (Session.Input.Length == 0 && _exchange.HasHeadLeftInput)
+        {
+            Session.Input.Release(Session.Blocks); // a wait may be long, an upgraded connection's most of its life: it holds no buffer
+        }
+
         if (received.IsWouldBlock)
         {
             return -1;

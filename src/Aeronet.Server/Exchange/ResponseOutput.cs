@@ -29,8 +29,8 @@ internal enum ResponseFraming
 /// <remarks>
 /// One send per turn: while the application has not yet returned for the first time (<c>_deferring</c>) a flush is only noted. A response that is
 /// complete by then leaves with Content-Length in one send, together with the other responses of the turn. When the application suspends, or
-/// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to a
-/// millisecond (<see cref="HeldFlushes"/>), because its end usually follows at once; every later flush sends.
+/// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to the
+/// hand-off time, 1 ms by default (<see cref="HeldFlushes"/>), because its end usually follows at once; every later flush sends.
 /// One lock guards everything: application threads, the loop (socket writable, watch) and aborts meet here. Uncontended it costs about 10 ns.
 /// </remarks>
 internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource, IHeldFlush
@@ -107,8 +107,12 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     /// <summary>Takes the blocks that a small response needs while the pool is this thread's own: application code would have to lock it. Loop thread.</summary>
     public void Reserve()
     {
-        _wire.Reserve(Blocks);
-        _pending.Reserve(Blocks);
+        // The request has begun: an abort by code that kept the context of an earlier request clears the queues on its own thread.
+        lock (_gate)
+        {
+            _wire.Reserve(Blocks);
+            _pending.Reserve(Blocks);
+        }
     }
 
     /// <summary>Ready for the next request; framed bytes of this one stay.</summary>
@@ -336,32 +340,96 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
     }
 
-    /// <summary>The application has suspended, or runs longer than a response may be held back: flushed content goes out, later flushes send.</summary>
-    public void StopDeferring()
+    /// <summary>The application runs longer than a response may be held back: flushed content goes out, later flushes send.</summary>
+    public void StopDeferring() => StopDeferring(isSuspended: false);
+
+    /// <summary>The application has suspended: as <see cref="StopDeferring()"/>, and what was reserved goes back, because it may wait for hours.</summary>
+    public void OnSuspended() => StopDeferring(isSuspended: true);
+
+    private void StopDeferring(bool isSuspended)
     {
+        Exception? fault = null;
+        uint request;
         lock (_gate)
         {
-            if (_deferring && _flushWanted && !_lost && !_ended)
+            request = _exchange.RequestNumber;
+            try
             {
-                CommitHead(final: false);
-                CommitPending();
+                if (_deferring && _flushWanted && !_lost && !_ended)
+                {
+                    CommitHead(final: false);
+                    CommitPending();
+                }
+
+                _deferring = false;
+                Send(); // also a complete response whose exchange goes on, with the rest of the request's content for one
+            }
+            catch (Exception exception)
+            {
+                fault = GiveUp(exception);
             }
 
-            _deferring = false;
-            Send(); // also a complete response whose exchange goes on, with the rest of the request's content for one
+            if (isSuspended)
+            {
+                ReleaseEmpty();
+            }
+        }
+
+        if (fault is not null)
+        {
+            _exchange.OnOutputFault(request, fault);
         }
     }
 
     void IHeldFlush.SendHeld(long number)
     {
+        Exception? fault = null;
+        uint request;
         lock (_gate)
         {
-            if (_heldNumber == number && !_headCommitted && !_lost && !_ended)
+            if (_heldNumber != number || _headCommitted || _lost || _ended)
+            {
+                return;
+            }
+
+            request = _exchange.RequestNumber;
+            try
             {
                 CommitHead(final: false);
                 CommitPending();
                 Send();
+                ReleaseEmpty();
             }
+            catch (Exception exception)
+            {
+                fault = GiveUp(exception);
+            }
+        }
+
+        if (fault is not null)
+        {
+            _exchange.OnOutputFault(request, fault);
+        }
+    }
+
+    // Encoders and log providers are foreign code, and here no application is on the stack to catch what they throw. Nothing of the response may
+    // follow (its head may be half written), so the connection ends at once; who waits is told outside of the gate.
+    private Exception GiveUp(Exception exception)
+    {
+        _deferring = false;
+        _lost = true;
+        DropAll();
+        Session.AbortConnection(Diagnostics.ConnectionErrors.AbortedByApp);
+        return exception;
+    }
+
+    // Nothing is due soon: a suspended or upgraded request, or a stream between two flushes, holds no block.
+    private void ReleaseEmpty()
+    {
+        _wire.ReleaseIfEmpty(Blocks);
+        if (!_memoryOut)
+        {
+            _pending.ReleaseIfEmpty(Blocks);
         }
     }
 
@@ -376,6 +444,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 CommitHead(final: false);
                 CommitPending();
                 Send();
+                ReleaseEmpty();
             }
         }
     }
@@ -596,7 +665,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
     private ValueTask<FlushResult> SendLocked(CancellationToken cancellation)
     {
-        if (Send() != SendOutcome.Blocked || !MustWait)
+        SendOutcome outcome = Send();
+        ReleaseEmpty();
+        if (outcome != SendOutcome.Blocked || !MustWait)
         {
             return Done();
         }

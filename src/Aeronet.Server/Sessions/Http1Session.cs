@@ -7,6 +7,7 @@ using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Exchange;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
 
 namespace Aeronet.Server.Sessions;
@@ -498,20 +499,14 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         }
 
         Signal(SessionSignals.Running);
+        bool onThreadPool = exchange.Runner.StartsOnThreadPool(Connection.Loop);
+        Connection.SetDeadline(Connection.Loop.NowMs + (onThreadPool ? AppRunner.FirstWatchOnThreadPoolMs : AppRunner.FirstWatchMs));
         if ((Signals & SessionSignals.PeerClosed) != 0)
         {
             OnPeerHalfClosed();
         }
-        else if (exchange.RequestBody.MayWaitForPeer)
-        {
-            Watch();
-        }
-        else
-        {
-            Connection.SetDeadline(Connection.Loop.NowMs + exchange.Runner.FirstWatchMs);
-        }
 
-        exchange.Runner.Start(exchange);
+        AppRunner.Start(exchange, onThreadPool);
         return false; // it runs when our caller has returned, or elsewhere: everything below belongs to it now
     }
 
@@ -534,9 +529,16 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         }
 
         (int requestsLeft, long bytesLeft) = exchange.TurnLeft;
-        if (Finish(exchange))
+        try
         {
-            ServeRequests(requestsLeft, bytesLeft);
+            if (Finish(exchange))
+            {
+                ServeRequests(requestsLeft, bytesLeft);
+            }
+        }
+        catch (Exception exception)
+        {
+            FailEnded(exchange, exception);
         }
     }
 
@@ -544,10 +546,19 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
     {
         Debug.Assert(_exchange is not null);
         HttpExchange exchange = _exchange;
-        if (AppRunner.TryEndInline(exchange))
+        if (!AppRunner.TryEndInline(exchange))
+        {
+            return;
+        }
+
+        try
         {
             exchange.Output.SendNow(); // the response was left for the turn's end, which is another thread's by now
             FinishElsewhere(exchange);
+        }
+        catch (Exception exception)
+        {
+            FailEnded(exchange, exception);
         }
     }
 
@@ -570,9 +581,9 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
 
     void IApplicationCall.OnFailed(Exception exception)
     {
-        Settings.Log.General.ServerFault(Connection.ConnectionId, exception);
         AbortConnection(ConnectionErrors.AbortedByApp);
         Connection.Post();
+        Settings.Log.General.ServerFault(Connection.ConnectionId, exception); // last: a log provider is foreign code
     }
 
     // ---- Ends -------------------------------------------------------------------------------------------------------
@@ -601,6 +612,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
             return false;
         }
 
+        AssertRequestConsumed(exchange);
         bool keepAlive = exchange.KeepAlive;
         bool linger = exchange.RequestBody.MayHaveUnread || _input.Length > 0 || MayReceive;
         if (!keepAlive)
@@ -693,6 +705,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
             return false;
         }
 
+        AssertRequestConsumed(exchange);
         exchange.Reset();
         if (!TryBeginApplicationRequest(exchange))
         {
@@ -717,7 +730,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         // After the bit is cleared: a look that came due before was given up because of it, one that comes due now is taken.
         if (Connection.DeadlineMs == long.MaxValue)
         {
-            Connection.SetDeadline(Connection.Loop.ReadClockMs() + exchange.Runner.FirstWatchMs);
+            Connection.SetDeadline(Connection.Loop.ReadClockMs() + AppRunner.FirstWatchOnThreadPoolMs);
         }
 
         return true;
@@ -765,6 +778,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         }
 
         // The usual end: everything is sent and nothing has come, so the loop need not be woken.
+        AssertRequestConsumed(exchange);
         Settings.Log.Connections.KeepAlive(Connection);
         exchange.Reset();
         _input.Release(Blocks);
@@ -779,6 +793,24 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         {
             Connection.Post();
         }
+    }
+
+    // What is left of a request would be parsed as the next one.
+    [Conditional("DEBUG")]
+    private static void AssertRequestConsumed(HttpExchange exchange) => Debug.Assert(!exchange.KeepAlive || !exchange.RequestBody.MayHaveUnread);
+
+    /// <summary>The application is done, and what the session then did for the exchange has failed: the loop closes the connection. The thread that had the exchange's end.</summary>
+    public void FailEnded(HttpExchange exchange, Exception exception)
+    {
+        if (_exchange == exchange) // otherwise it was given back, and the connection may be closed
+        {
+            AbortConnection(ConnectionErrors.AbortedByApp);
+            exchange.MarkFinished();
+        }
+
+        Clear(SessionSignals.Finishing);
+        Connection.Post();
+        Guard.Run(() => Settings.Log.General.ServerFault(Connection.ConnectionId, exception));
     }
 
     // The responses of a turn, or a refusal, are in the kernel at last.
@@ -1006,7 +1038,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         bool again = exchange.IsFinished || exchange.RequestBody.MayWaitForPeer || exchange.Output.IsBlocked || _halfCloseDeadlineMs != long.MaxValue;
         if (again)
         {
-            Connection.SetDeadline(nowMs + WatchIntervalMs);
+            Connection.SetDeadline(Math.Min(nowMs + WatchIntervalMs, _halfCloseDeadlineMs));
         }
 
         // Otherwise there is none now, unless the application's thread has asked for a look in this moment: that one stays.

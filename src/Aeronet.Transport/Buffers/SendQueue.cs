@@ -70,6 +70,15 @@ internal sealed class SendQueue
         }
     }
 
+    /// <summary>Gives the space at the tail back when nothing is in the queue. Its owner holds no memory of it.</summary>
+    public void ReleaseIfEmpty(BlockPool blocks)
+    {
+        if (IsEmpty && _count > 0)
+        {
+            Clear(blocks);
+        }
+    }
+
     /// <summary>Space left at the tail without renting.</summary>
     public int TailFree
     {

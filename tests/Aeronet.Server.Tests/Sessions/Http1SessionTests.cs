@@ -9,6 +9,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Connections;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xunit;
@@ -250,6 +251,27 @@ public sealed partial class Http1SessionTests
         }
         while (allocated > 999 && Environment.TickCount64 - start < Guard.Time.TotalMilliseconds);
         Assert.InRange(allocated, 0, 999);
+    }
+
+    [OptimizedFact]
+    public void An_endpoint_that_is_gone_is_not_kept_by_the_exchange_that_met_it()
+    {
+        WeakReference? last = null;
+        ScriptedServer server = new(features =>
+        {
+            Endpoint endpoint = new(null, null, "dynamic");
+            last = new WeakReference(endpoint);
+            features.GetRequiredFeature<IEndpointFeature>().Endpoint = endpoint;
+            return HelloAsync(features);
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        Assert.Contains("Hello, World!", connection.Sent, StringComparison.Ordinal);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.False(last!.IsAlive);
+        GC.KeepAlive(server);
     }
 
     [Fact]

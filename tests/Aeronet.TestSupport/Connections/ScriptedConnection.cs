@@ -40,6 +40,9 @@ internal sealed class ScriptedConnection : TransportConnection
     /// <summary>At most this many bytes come with one receive, however many are there.</summary>
     public int ReceiveMax { get; set; } = int.MaxValue;
 
+    /// <summary>What every send throws: a fault in our own code below the protocol.</summary>
+    public Exception? SendFault { get; set; }
+
     public int SendCalls { get; private set; }
 
     public int ReceiveCalls { get; private set; }
@@ -227,6 +230,11 @@ internal sealed class ScriptedConnection : TransportConnection
         lock (_sent)
         {
             SendCalls++;
+            if (SendFault is not null)
+            {
+                throw SendFault;
+            }
+
             if (IsAborted)
             {
                 return IoResult.Failed(IoError.ConnectionReset);

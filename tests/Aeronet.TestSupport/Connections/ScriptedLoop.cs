@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Threading;
+using Aeronet.TestSupport.Kernel;
 using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Loop;
 
@@ -12,10 +13,14 @@ internal sealed class ScriptedLoop : LoopContext
     private readonly LoopRole _role;
     private readonly Queue<ScriptedConnection> _posted = new();
     private readonly Queue<IApplicationCall> _scheduled = new();
+    private readonly TestLog _monitorLog = new();
+    private readonly HeldFlushes _held;
 
     public ScriptedLoop()
         : base(0, new BlockPool())
     {
+        LoopThreads threads = new(loopCount: 1, applicationThreadsMax: 1, _monitorLog, TimeProvider.System);
+        _held = new HandOffMonitor([], threads, TimeSpan.FromMilliseconds(1), _monitorLog).Held; // never started: the test looks in its place
         _role = new LoopRole(Blocks);
         _role.Assume();
     }
@@ -29,6 +34,17 @@ internal sealed class ScriptedLoop : LoopContext
     public override long NowMs => ClockMs;
 
     public override bool IsOutOfThreads => IsWithoutThreads;
+
+    public override HeldFlushes? HeldFlushes => HoldsFlushes ? _held : null;
+
+    /// <summary>Flushes may be held until <see cref="SendHeld"/> has seen them twice. False at first: none is.</summary>
+    public bool HoldsFlushes { get; set; }
+
+    /// <summary>What the monitor has had to report.</summary>
+    public string[] MonitorReports => _monitorLog.Names;
+
+    /// <summary>What escaped an <see cref="IApplicationCall"/> and was given to its OnFailed.</summary>
+    public List<Exception> Failures { get; } = [];
 
     /// <summary>As if every thread were inside application code.</summary>
     public bool IsWithoutThreads { get; set; }
@@ -70,6 +86,9 @@ internal sealed class ScriptedLoop : LoopContext
         }
     }
 
+    /// <summary>One look of the monitor at what is held. True while there is anything. On another thread, as the monitor's.</summary>
+    public bool SendHeld() => ForeignThread.Run(_held.SendOld);
+
     public override void Schedule(IApplicationCall call) => _scheduled.Enqueue(call);
 
     /// <summary>Runs the application code that handlers have scheduled, as the loop does when they have returned.</summary>
@@ -77,18 +96,55 @@ internal sealed class ScriptedLoop : LoopContext
     {
         while (_scheduled.TryDequeue(out IApplicationCall? call))
         {
-            long ticket = _role.Enter(call);
+            if (!Run(call))
+            {
+                _role.Assume(); // the other thread has done what it was to do: the test goes on as the loop
+            }
+        }
+    }
+
+    // As the real loop does, step for step. False: another thread is the loop.
+    private bool Run(IApplicationCall call)
+    {
+        long ticket = _role.Enter(call);
+        Exception? failure = null;
+        try
+        {
             call.Run();
-            if (_role.TryLeave(ticket))
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+        }
+
+        bool isStillLoop = _role.TryLeave(ticket);
+        try
+        {
+            if (failure is not null)
+            {
+                OnFailed(call, failure);
+            }
+            else if (isStillLoop)
             {
                 call.OnReturned();
             }
             else
             {
                 call.OnReturnedElsewhere();
-                _role.Assume(); // the other thread has done what it was to do: the test goes on as the loop
             }
         }
+        catch (Exception exception)
+        {
+            OnFailed(call, exception);
+        }
+
+        return isStillLoop;
+    }
+
+    private void OnFailed(IApplicationCall call, Exception exception)
+    {
+        Failures.Add(exception);
+        call.OnFailed(exception);
     }
 
     public override bool TryHandOff(HandOffCause cause)

@@ -30,12 +30,18 @@ internal sealed class ScriptedServer
         AeronetServerOptions options = new() { ApplicationMode = ApplicationMode.Inline };
         configure?.Invoke(options);
         Settings = ServerSettings.Create(kestrel, options, new ServerLog(loggerFactory ?? NullLoggerFactory.Instance), new ServerMetrics(null), timeProvider ?? TimeProvider.System, null);
-        AppRunner runner = AppRunner.Create(new Application(application), Settings);
+        AppRunner runner = AppRunner.Create(new Application(this, application), Settings);
         ServerEndpoint endpoint = new(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 80), "http://scripted", HttpProtocols.Http1, kestrel.Limits.MaxConcurrentConnections);
         _acceptor = new HttpAcceptor(Settings, endpoint, [new ExchangePool(runner)]);
     }
 
     public ServerSettings Settings { get; }
+
+    /// <summary>Runs when a request's context is made, before the application.</summary>
+    public Action? WhenContextIsMade { get; set; }
+
+    /// <summary>Runs when a request's context is given back.</summary>
+    public Action? WhenContextIsDisposed { get; set; }
 
     public ScriptedLoop Loop { get; } = new();
 
@@ -48,14 +54,16 @@ internal sealed class ScriptedServer
     }
 
     // No hosting: the context is the feature collection, nothing is allocated per request.
-    private sealed class Application(Func<IFeatureCollection, Task> run) : IHttpApplication<IFeatureCollection>
+    private sealed class Application(ScriptedServer server, Func<IFeatureCollection, Task> run) : IHttpApplication<IFeatureCollection>
     {
-        public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+        public IFeatureCollection CreateContext(IFeatureCollection contextFeatures)
+        {
+            server.WhenContextIsMade?.Invoke();
+            return contextFeatures;
+        }
 
         public Task ProcessRequestAsync(IFeatureCollection context) => run(context);
 
-        public void DisposeContext(IFeatureCollection context, Exception? exception)
-        {
-        }
+        public void DisposeContext(IFeatureCollection context, Exception? exception) => server.WhenContextIsDisposed?.Invoke();
     }
 }

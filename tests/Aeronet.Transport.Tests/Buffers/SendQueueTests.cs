@@ -47,6 +47,21 @@ public sealed class SendQueueTests : IDisposable
         Assert.Equal(0, Blocks.RentedCount);
     }
 
+    [Fact]
+    public void What_was_reserved_is_given_back_unless_bytes_wait()
+    {
+        _queue.ReleaseIfEmpty(Blocks);
+        _queue.Reserve(Blocks);
+        Assert.Equal(1, Blocks.RentedCount);
+        _queue.ReleaseIfEmpty(Blocks);
+        Assert.Equal(0, Blocks.RentedCount);
+        _queue.Write(Blocks, "x"u8);
+        _queue.ReleaseIfEmpty(Blocks);
+        Assert.Equal(1, _queue.Length);
+        Assert.Equal(SendOutcome.Drained, _queue.Send(_connection));
+        Assert.Equal("x", _connection.Sent);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
