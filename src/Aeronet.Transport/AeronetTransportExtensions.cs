@@ -2,6 +2,7 @@ using System;
 using Aeronet.Transport;
 using Aeronet.Transport.Connect;
 using Aeronet.Transport.Loop;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -57,7 +58,8 @@ public static class AeronetTransportExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConnectionListenerFactory, AeronetTransportFactory>(static provider => new AeronetTransportFactory(
             provider.GetRequiredService<IOptions<AeronetTransportOptions>>(),
             provider.GetRequiredService<ILoggerFactory>(),
-            provider.GetRequiredService<SharedLoops>())));
+            provider.GetRequiredService<SharedLoops>(),
+            provider.GetService<ITransportTls>())));
         services.TryAddSingleton(static provider => new AeronetConnectionFactory(
             provider.GetRequiredService<IOptions<AeronetTransportOptions>>(),
             provider.GetRequiredService<ILoggerFactory>(),

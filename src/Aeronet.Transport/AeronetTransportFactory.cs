@@ -9,6 +9,7 @@ using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -26,6 +27,7 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
     private readonly SharedLoops _loops;
     private readonly IOptions<AeronetTransportOptions> _options;
     private readonly ILoggerFactory _loggerFactory;
+    private readonly ITransportTls? _tls;
     private PipeBridgeSettings? _settings;
     private PortableSockets? _sockets;
 
@@ -38,13 +40,14 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
     {
     }
 
-    internal AeronetTransportFactory(IOptions<AeronetTransportOptions> options, ILoggerFactory loggerFactory, SharedLoops loops)
+    internal AeronetTransportFactory(IOptions<AeronetTransportOptions> options, ILoggerFactory loggerFactory, SharedLoops loops, ITransportTls? tls = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(loggerFactory);
         _options = options;
         _loggerFactory = loggerFactory;
         _loops = loops;
+        _tls = tls;
     }
 
     /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets, where the loops can run on epoll (<see cref="AeronetTransportOptions.Backend"/>). What is declined goes to the factory that was registered before, Kestrel's sockets as a rule.</summary>
@@ -76,10 +79,10 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
         }
         EventLoopGroup group = _loops.Acquire();
         PipeBridgeSettings settings = _settings ??= new PipeBridgeSettings(_options.Value, _loggerFactory.CreateLogger(TransportLog.Category));
-        AeronetConnectionListener listener = new(_loops, group, settings);
+        AeronetConnectionListener listener = new(_loops, group, settings, _tls);
         try
         {
-            listener.Bind(endpoint);
+            listener.Bind(endpoint, settings.Logger);
             return listener;
         }
         catch

@@ -20,12 +20,18 @@ internal static class HttpsEndpoint
             && KestrelInternals.GetMiddleware(options) is [Func<ConnectionDelegate, ConnectionDelegate> only] && KestrelInternals.IsHttps(only)
             && (KestrelInternals.GetHttpsOptions(options) is not null || KestrelInternals.GetHttpsCallbackOptions(options) is not null);
 
-    /// <param name="options">For which <see cref="IsNative"/> is true.</param>
+    /// <summary>The middleware of <c>UseHttps</c> is the first that a connection meets: TLS that is ended in front of all of them takes its place.</summary>
+    public static bool IsOutermost(ListenOptions options)
+        => KestrelInternals.GetIsTls(options)
+            && KestrelInternals.GetMiddleware(options) is [Func<ConnectionDelegate, ConnectionDelegate> first, ..] && KestrelInternals.IsHttps(first)
+            && (KestrelInternals.GetHttpsOptions(options) is not null || KestrelInternals.GetHttpsCallbackOptions(options) is not null);
+
+    /// <param name="options">For which <see cref="IsNative"/> or <see cref="IsOutermost"/> is true.</param>
     /// <param name="shared">Of the server.</param>
     /// <exception cref="TlsConfigurationException">A certificate or setting cannot be used; the message names the endpoint.</exception>
     public static TlsSettings Read(ListenOptions options, SharedTls shared)
     {
-        Debug.Assert(IsNative(options));
+        Debug.Assert(IsOutermost(options));
         try
         {
             return KestrelInternals.GetHttpsOptions(options) is { } https

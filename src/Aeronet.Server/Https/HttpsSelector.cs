@@ -116,7 +116,7 @@ internal sealed class HttpsSelector : ITlsSelector
     private List<SslApplicationProtocol> ApplicationProtocols()
     {
         var protocols = new List<SslApplicationProtocol>();
-        foreach (string name in SharedTls.ApplicationProtocols(_protocols))
+        foreach (string name in _shared.ApplicationProtocols(_protocols))
         {
             protocols.Add(new SslApplicationProtocol(name));
         }

@@ -201,15 +201,7 @@ internal sealed class PortableTlsMiddleware
             : errors == SslPolicyErrors.None;
     }
 
-    private List<SslApplicationProtocol> ApplicationProtocols()
-    {
-        var protocols = new List<SslApplicationProtocol>();
-        foreach (string name in SharedTls.ApplicationProtocols(_protocols))
-        {
-            protocols.Add(new SslApplicationProtocol(name));
-        }
-        return protocols;
-    }
+    private List<SslApplicationProtocol> ApplicationProtocols() => _protocols.HasFlag(HttpProtocols.Http1) ? [SslApplicationProtocol.Http11] : [];
 
     // What is still to be written to a peer that is gone has nobody to complain to.
     private static async Task EndAsync(SslStream stream, PipeWriter output)

@@ -29,6 +29,7 @@ internal sealed class ServerTls : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly string _contentRoot;
+    private readonly bool _hasHttp2;
     private readonly Lock _gate = new();
 
     // Under _gate.
@@ -40,10 +41,18 @@ internal sealed class ServerTls : IDisposable
     private SharedTls? _shared;             // as _owner
     private FileWatch? _watch;              // as _owner, where changes are followed
     private IDisposable? _configuration;    // as _watch
+    private TlsControl? _control;           // as _owner
     private bool _disposed;
 
-    public ServerTls(AeronetTlsOptions options, IServiceProvider services, TlsMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    /// <param name="options">Valid.</param>
+    /// <param name="services">Of the application.</param>
+    /// <param name="metrics">Of the server.</param>
+    /// <param name="time">Clock and timers.</param>
+    /// <param name="loggers">For the category <c>Aeronet.Tls</c>.</param>
+    /// <param name="hasHttp2">Who serves the connections has HTTP/2.</param>
+    public ServerTls(AeronetTlsOptions options, IServiceProvider services, TlsMetrics metrics, TimeProvider time, ILoggerFactory loggers, bool hasHttp2 = false)
     {
+        _hasHttp2 = hasHttp2;
         _options = options;
         _services = services;
         _metrics = metrics;
@@ -207,7 +216,7 @@ internal sealed class ServerTls : IDisposable
             _files?.Dispose();
             _endpoints.Clear();
         }
-        _services.GetService<TlsControl>()?.Detach(this);
+        _control?.Detach(this); // the container may be gone by now
     }
 
     private void EnsureLoaded()
@@ -231,7 +240,8 @@ internal sealed class ServerTls : IDisposable
         _files = files;
         _shared = Share(_options, files);
         _metrics.ObserveStaples(_owner.StapleCounts);
-        _services.GetService<TlsControl>()?.Attach(this);
+        _control = _services.GetService<TlsControl>();
+        _control?.Attach(this);
         if (_options.ReloadOnChange)
         {
             _watch = new FileWatch(_time, _options.ReloadDelay, () => Reload(), _logger);
@@ -286,7 +296,7 @@ internal sealed class ServerTls : IDisposable
 
     private TlsFiles LoadFiles(AeronetTlsOptions options) => TlsFiles.Load(options, _contentRoot, _services.GetService<TlsControl>()?.Authorities, _time, _logger);
 
-    private SharedTls Share(AeronetTlsOptions options, TlsFiles files) => SharedTls.Create(options, _owner!.Services, files.Certificates, files.Names, files.ClientTrust);
+    private SharedTls Share(AeronetTlsOptions options, TlsFiles files) => SharedTls.Create(options, _owner!.Services, files.Certificates, files.Names, files.ClientTrust) with { HasHttp2 = _hasHttp2 };
 
     // The factory runs what the application has configured once more, from the sections as they are now, and validates it.
     private AeronetTlsOptions ReadOptions()

@@ -49,9 +49,17 @@ internal sealed record SharedTls
         ClientTrust = clientTrust,
     };
 
-    /// <summary>The application protocols that an endpoint offers.</summary>
-    public static IReadOnlyList<string> ApplicationProtocols(HttpProtocols protocols)
-        => protocols.HasFlag(HttpProtocols.Http1) ? ["http/1.1"] : [];
+    /// <summary>Who serves the endpoints has HTTP/2: Kestrel.</summary>
+    public bool HasHttp2 { get; init; }
+
+    /// <summary>The application protocols that an endpoint offers, the preferred one first.</summary>
+    public IReadOnlyList<string> ApplicationProtocols(HttpProtocols protocols) => (HasHttp2 && protocols.HasFlag(HttpProtocols.Http2), protocols.HasFlag(HttpProtocols.Http1)) switch
+    {
+        (true, true) => ["h2", "http/1.1"],
+        (true, false) => ["h2"],
+        (false, true) => ["http/1.1"],
+        _ => [],
+    };
 }
 
 /// <summary>What <see cref="AeronetTlsOptions.Sni"/> says of one name; null anywhere: as the endpoint.</summary>

@@ -28,7 +28,7 @@ internal static class TlsIdentities
         Certificates = certificates,
         Protocols = options.SslProtocols,
         Ciphers = shared.Ciphers,
-        ApplicationProtocols = SharedTls.ApplicationProtocols(protocols),
+        ApplicationProtocols = shared.ApplicationProtocols(protocols),
         RequireApplicationProtocolMatch = shared.RequireApplicationProtocolMatch,
         ClientCertificates = ClientCertificates(options, options.ClientCertificateMode, shared.ClientTrust),
         AllowResumption = shared.AllowResumption,
@@ -50,7 +50,7 @@ internal static class TlsIdentities
             Certificates = [CertificateOf(options, selected)],
             Protocols = options.EnabledSslProtocols,
             Ciphers = options.CipherSuitesPolicy is { } policy ? ToPolicy(policy) : shared.Ciphers,
-            ApplicationProtocols = options.ApplicationProtocols is { } wanted ? Offered(wanted, protocols) : SharedTls.ApplicationProtocols(protocols),
+            ApplicationProtocols = options.ApplicationProtocols is { } wanted ? Offered(wanted, shared.ApplicationProtocols(protocols)) : shared.ApplicationProtocols(protocols),
             RequireApplicationProtocolMatch = shared.RequireApplicationProtocolMatch,
             ClientCertificates = ClientCertificates(options, isDelayed, shared.ClientTrust),
             AllowResumption = options.AllowTlsResume && shared.AllowResumption,
@@ -175,9 +175,8 @@ internal static class TlsIdentities
         };
     }
 
-    private static List<string> Offered(List<SslApplicationProtocol> wanted, HttpProtocols protocols)
+    private static List<string> Offered(List<SslApplicationProtocol> wanted, IReadOnlyList<string> spoken)
     {
-        IReadOnlyList<string> spoken = SharedTls.ApplicationProtocols(protocols);
         return wanted.Select(static protocol => System.Text.Encoding.ASCII.GetString(protocol.Protocol.Span)).Where(spoken.Contains).ToList();
     }
 

@@ -47,4 +47,10 @@ internal static partial class TlsServiceLog
 
     [LoggerMessage(2150, LogLevel.Error, "The application's handshake callback has thrown.", EventName = "HandshakeCallbackFailed")]
     public static partial void HandshakeCallbackFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(2160, LogLevel.Information, "TLS of {Endpoint} is ended by Aeronet's transport; Kestrel's UseHttps steps aside.", EventName = "TransportTls")]
+    public static partial void TransportTls(ILogger logger, string endpoint);
+
+    [LoggerMessage(2161, LogLevel.Information, "TLS of {Endpoint} stays with Kestrel: {Reason}", EventName = "TransportTlsDeclined")]
+    public static partial void TransportTlsDeclined(ILogger logger, string endpoint, string reason);
 }

@@ -6,7 +6,9 @@ using System.Threading.Channels;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Loop;
+using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Listen;
 
@@ -17,13 +19,16 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     private readonly SharedLoops _loops;
     private readonly PipeBridgeSettings _settings;
     private readonly Channel<AeronetConnectionContext> _accepted;
+    private readonly ITransportTls? _tls;
     private EventLoopGroup? _group; // Null once disposed, and before Bind.
     private BoundEndpoint? _bound;
+    private TlsEndpoint? _tlsEndpoint; // Null for cleartext
     private int _openCount = 1; // what may still bring connections: those on their way to the queue, and the endpoint until it is unbound
     private int _isUnbound;
 
-    internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings)
+    internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings, ITransportTls? tls = null)
     {
+        _tls = tls;
         _loops = loops;
         _group = group;
         _settings = settings;
@@ -35,14 +40,39 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
 
     public EndPoint EndPoint => _bound!.LocalEndPoint;
 
-    internal void Bind(EndPoint endPoint) => _bound = _group!.Bind(endPoint, this);
+    internal void Bind(EndPoint endPoint, ILogger logger)
+    {
+        _tlsEndpoint = _tls?.Open(endPoint);
+        _bound = _group!.Bind(endPoint, _tlsEndpoint is null ? this : new TlsAcceptor(_tlsEndpoint, this, logger));
+    }
 
     IConnectionHandler IConnectionAcceptor.Accept(TransportConnection connection)
     {
         AeronetConnectionContext context = new(connection, _settings, this);
+        if (connection.IsTls)
+        {
+            return new TlsHandOver(context, connection, this);
+        }
         Interlocked.Increment(ref _openCount);
         context.HandOver();
         return context.Handler;
+    }
+
+    /// <summary>A handshake is over, perhaps long after the endpoint was unbound. False: it was, and nobody takes the connection.</summary>
+    internal bool TryHandOver(AeronetConnectionContext context)
+    {
+        int before = Volatile.Read(ref _openCount);
+        while (before > 0)
+        {
+            int seen = Interlocked.CompareExchange(ref _openCount, before + 1, before);
+            if (seen == before)
+            {
+                context.HandOver();
+                return true;
+            }
+            before = seen;
+        }
+        return false;
     }
 
     bool IConnectionTaker.TryTake(AeronetConnectionContext connection)
@@ -88,9 +118,17 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     {
         await UnbindAsync().ConfigureAwait(false);
         _accepted.Writer.TryComplete(); // what is still on its way comes too late
-        if (Interlocked.Exchange(ref _group, null) is null)
+        if (Interlocked.Exchange(ref _group, null) is not { } group)
         {
             return;
+        }
+        if (_tlsEndpoint is not null)
+        {
+            _tls!.Close(_tlsEndpoint);
+        }
+        if (_tlsEndpoint is not null && _bound is not null)
+        {
+            group.Drain(_bound); // a handshake that is under way would hold the loops until its time is over
         }
         while (_accepted.Reader.TryRead(out AeronetConnectionContext? connection))
         {

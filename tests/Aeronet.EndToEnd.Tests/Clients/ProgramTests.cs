@@ -21,7 +21,7 @@ public sealed partial class ProgramTests(ITestOutputHelper output)
     public async Task Curl_gets_posts_and_reuses_its_connection(ServerKind server)
     {
         await using AppHost host = await AppHost.StartAsync(server, app => app.Run(Echo.RespondAsync));
-        string? get = await RunAsync("curl", $"-sSk --max-time 20 {host.Url}a%20b?q {host.Url}second -w %{{num_connects}}|%{{http_code}};");
+        string? get = await RunAsync("curl", $"-sSk --http1.1 --max-time 20 {host.Url}a%20b?q {host.Url}second -w %{{num_connects}}|%{{http_code}};");
         if (get is null)
         {
             return;
@@ -31,13 +31,13 @@ public sealed partial class ProgramTests(ITestOutputHelper output)
         Assert.Contains("\"Path\":\"/second\"", get, StringComparison.Ordinal);
         Assert.Contains("1|200;", get, StringComparison.Ordinal);
         Assert.Contains("0|200;", get, StringComparison.Ordinal);
-        string? post = await RunAsync("curl", $"-sSk --max-time 20 -d x=1 -H Expect:100-continue {host.Url}");
+        string? post = await RunAsync("curl", $"-sSk --http1.1 --max-time 20 -d x=1 -H Expect:100-continue {host.Url}");
         Assert.Contains("\"Body\":\"x=1\"", post, StringComparison.Ordinal);
-        string? chunked = await RunAsync("curl", $"-sSk --max-time 20 -H Transfer-Encoding:chunked -d chunky {host.Url}");
+        string? chunked = await RunAsync("curl", $"-sSk --http1.1 --max-time 20 -H Transfer-Encoding:chunked -d chunky {host.Url}");
         Assert.Contains("\"Body\":\"chunky\"", chunked, StringComparison.Ordinal);
         string? old = await RunAsync("curl", $"-sSk --max-time 20 -0 {host.Url}");
         Assert.Contains("\"Protocol\":\"HTTP/1.0\"", old, StringComparison.Ordinal);
-        string? head = await RunAsync("curl", $"-sSkI --max-time 20 {host.Url}");
+        string? head = await RunAsync("curl", $"-sSkI --http1.1 --max-time 20 {host.Url}");
         Assert.Contains("Content-Type: application/json", head, StringComparison.Ordinal);
     }
 

@@ -162,7 +162,9 @@ public sealed class RequestTargetTests(EchoHosts hosts) : IClassFixture<EchoHost
         {
             await using RawClient client = await host.ConnectAsync();
             await client.SendCutAsync(Preface, cut);
-            Assert.Equal("\0\0\u0008\u0007\0\0\0\0\0\0\0\0\0\0\0\0\u000d", await client.ReadTextAsync(17));
+            // Kestrel behind TLS leaves the choice to ALPN, which this client has not used: a version that it does not have.
+            string expected = server == ServerKind.KestrelOnAeronetHttps ? "HTTP/1.1 505 HTTP" : "\0\0\u0008\u0007\0\0\0\0\0\0\0\0\0\0\0\0\u000d";
+            Assert.Equal(expected, await client.ReadTextAsync(expected.Length));
         }
     }
 

@@ -60,7 +60,7 @@ public sealed class AppHost : IAsyncDisposable
     /// <summary>For clients: by address, not by name; whose certificate it is, the TLS tests ask.</summary>
     public bool Trust(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => RawClient.Trust(sender, certificate, chain, errors);
 
-    private bool IsHttps => Server == ServerKind.AeronetHttps && Url.Scheme == Uri.UriSchemeHttps;
+    private bool IsHttps => Server.IsHttps() && Url.Scheme == Uri.UriSchemeHttps;
 
     /// <summary>Builds an application and starts it on 127.0.0.1 with a free port, unless the test binds on its own.</summary>
     /// <remarks><c>quiet</c> keeps logs below Warning out: for load.</remarks>
@@ -128,7 +128,7 @@ public sealed class AppHost : IAsyncDisposable
             {
                 options.Listen(IPAddress.Loopback, 0, endpoint =>
                 {
-                    if (server == ServerKind.AeronetHttps)
+                    if (server.IsHttps())
                     {
                         endpoint.UseHttps(TestCertificates.Shared.Server(TestKey.P256, "localhost"));
                     }

@@ -24,6 +24,12 @@ public static class ServerChoice
             case ServerKind.KestrelOnAeronet:
                 web.UseAeronetTransport();
                 break;
+            case ServerKind.KestrelOnAeronetHttps when shape == BuilderShape.Empty:
+                web.UseAeronetTransportTls().UseKestrelCore();
+                break;
+            case ServerKind.KestrelOnAeronetHttps:
+                web.UseAeronetTransportTls();
+                break;
             case ServerKind.AeronetThreadPool:
                 web.UseAeronet(options => options.ApplicationMode = ApplicationMode.ThreadPool);
                 break;

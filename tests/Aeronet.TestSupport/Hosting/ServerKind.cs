@@ -23,4 +23,14 @@ public enum ServerKind
 
     /// <summary>Kestrel's HTTP on Aeronet's sockets: Kestrel in everything that the tests expect.</summary>
     KestrelOnAeronet,
+
+    /// <summary>The same, TLS ended by Aeronet's transport; clients speak TLS.</summary>
+    KestrelOnAeronetHttps,
+}
+
+/// <summary>What the tests have to know of a server.</summary>
+public static class ServerKindExtensions
+{
+    /// <summary>The suite's own endpoint is https.</summary>
+    public static bool IsHttps(this ServerKind server) => server is ServerKind.AeronetHttps or ServerKind.KestrelOnAeronetHttps;
 }

@@ -1,0 +1,145 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Net;
+using System.Threading;
+using Aeronet.Server.Binding;
+using Aeronet.Server.Diagnostics;
+using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Tls;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Aeronet.Server.Https;
+
+/// <summary>Ends the TLS of Kestrel's https endpoints on Aeronet's loops: finds what <c>UseHttps</c> was given for an endpoint that Kestrel is about to bind.</summary>
+/// <remarks>Kestrel's own middleware passes a connection on that has <c>ITlsConnectionFeature</c> already.</remarks>
+internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisposable
+{
+    private readonly KestrelServerOptions _kestrel;
+    private readonly ILogger _logger;
+    private readonly ServerTls _tls;
+    private readonly Func<IServer> _server; // Kestrel's own factories ask for us: not before it is there
+    private readonly Lock _gate = new();
+
+    // Under _gate.
+    private readonly Dictionary<TlsEndpoint, (ListenOptions Options, int Listeners)> _open = []; // localhost has two listeners
+    private readonly List<(ListenAddress Address, EndPoint EndPoint)> _addresses = []; // of the host, not bound yet
+    private bool _prefersAddresses;
+
+    public KestrelTransportTls(IServiceProvider services, IOptions<KestrelServerOptions> kestrel, IOptions<AeronetServerOptions> options, ILoggerFactory loggers, System.Diagnostics.Metrics.IMeterFactory? meters = null)
+    {
+        _server = services.GetRequiredService<IServer>;
+        _kestrel = kestrel.Value;
+        _logger = loggers.CreateLogger(TlsServiceLog.Category);
+        _tls = new ServerTls(options.Value.Tls, services, new TlsMetrics(meters), TimeProvider.System, loggers, hasHttp2: true);
+    }
+
+    /// <summary>Takes down the addresses that the host has set: Kestrel clears them before it binds.</summary>
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => application =>
+    {
+        if (_server().Features.Get<IServerAddressesFeature>() is { } feature)
+        {
+            lock (_gate)
+            {
+                _prefersAddresses = feature.PreferHostingUrls && feature.Addresses.Count > 0;
+                foreach (string url in feature.Addresses)
+                {
+                    if (ListenAddress.TryParse(url, out ListenAddress? address) is null)
+                    {
+                        _addresses.AddRange(EndPointsOf(address!).Select(endPoint => (address!, endPoint)));
+                    }
+                }
+            }
+        }
+        next(application);
+    };
+
+    public TlsEndpoint? Open(EndPoint endPoint)
+    {
+        if (FindRequest(endPoint) is not { IsHttps: true } request)
+        {
+            return null;
+        }
+        if (!HttpsEndpoint.IsOutermost(request.Options))
+        {
+            TlsServiceLog.TransportTlsDeclined(_logger, request.Name, "other connection middleware stands in front of UseHttps.");
+            return null;
+        }
+        _tls.Add(request, isNative: true);
+        TlsEndpoint endpoint = _tls.Find(request.Options)!;
+        lock (_gate)
+        {
+            _open[endpoint] = (request.Options, _open.GetValueOrDefault(endpoint).Listeners + 1);
+        }
+        TlsServiceLog.TransportTls(_logger, request.Name);
+        return endpoint;
+    }
+
+    public void Close(TlsEndpoint endpoint)
+    {
+        lock (_gate)
+        {
+            (ListenOptions options, int listeners) = _open[endpoint];
+            if (listeners > 1)
+            {
+                _open[endpoint] = (options, listeners - 1);
+                return;
+            }
+            _open.Remove(endpoint);
+            _tls.Remove(options);
+        }
+    }
+
+    public void Dispose() => _tls.Dispose();
+
+    // Kestrel has read its configuration when it binds. An endpoint that is bound has its real port by then, so the first that still asks for this one is meant.
+    private EndpointRequest? FindRequest(EndPoint endPoint)
+    {
+        List<ListenOptions> listed =
+        [
+            .. KestrelInternals.GetCodeBackedListenOptions(_kestrel),
+            .. KestrelInternals.GetConfigurationBackedListenOptions(_kestrel),
+        ];
+        lock (_gate)
+        {
+            if (listed.Count > 0 && !_prefersAddresses)
+            {
+                return listed.Find(options => IsFor(options, endPoint)) is { } found ? EndpointRequest.FromListenOptions(found, isConfigured: false) : null;
+            }
+            int index = _addresses.FindIndex(entry => entry.EndPoint.Equals(endPoint));
+            if (index < 0)
+            {
+                return null;
+            }
+            ListenAddress address = _addresses[index].Address;
+            _addresses.RemoveAt(index); // the next that asks for the same is another one
+            return address.IsHttps ? EndpointRequest.FromAddress(address, _kestrel) : null;
+        }
+    }
+
+    private static bool IsFor(ListenOptions options, EndPoint bound)
+    {
+        if (options.EndPoint is not IPEndPoint { Port: int port } || bound is not IPEndPoint other)
+        {
+            return options.EndPoint.Equals(bound);
+        }
+        return KestrelInternals.IsLocalhost(options) ? port == other.Port && IPAddress.IsLoopback(other.Address)
+            : KestrelInternals.IsAnyIP(options) ? port == other.Port && (other.Address.Equals(IPAddress.IPv6Any) || other.Address.Equals(IPAddress.Any))
+            : options.EndPoint.Equals(bound);
+    }
+
+    // What Kestrel may bind for an address.
+    private static IEnumerable<EndPoint> EndPointsOf(ListenAddress address) => (address.Scope, address.EndPoint) switch
+    {
+        (ListenScope.Localhost, IPEndPoint ip) => [new IPEndPoint(IPAddress.Loopback, ip.Port), new IPEndPoint(IPAddress.IPv6Loopback, ip.Port)],
+        (ListenScope.Any, IPEndPoint ip) => [new IPEndPoint(IPAddress.IPv6Any, ip.Port), new IPEndPoint(IPAddress.Any, ip.Port)],
+        _ => [address.EndPoint],
+    };
+}
