@@ -41,6 +41,13 @@ internal static class HostSyntax
             && System.Text.Ascii.EqualsIgnoreCase(left[..HostLength(left)], right[..HostLength(right)]);
     }
 
+    /// <summary>The host of an authority without port and without the dot at the end of an absolute name; empty for none.</summary>
+    public static ReadOnlySpan<byte> NameOf(ReadOnlySpan<byte> authority)
+    {
+        ReadOnlySpan<byte> host = authority[..Math.Max(HostLength(authority), 0)];
+        return host.EndsWith("."u8) ? host[..^1] : host;
+    }
+
     // Length of the host part, 0 if there is none, -1 if a byte is not allowed.
     private static int HostLength(ReadOnlySpan<byte> value)
     {

@@ -68,6 +68,7 @@ internal enum RejectionReason : byte
     RequestHeadersTimeout,
     RequestBodyTimeout,
     RequestBodyTooLarge,
+    MisdirectedRequest,
 }
 
 /// <summary>What a <see cref="RejectionReason"/> means on the wire and in words.</summary>
@@ -134,6 +135,7 @@ internal static class Rejections
             RejectionReason.RequestHeadersTimeout => new(408, "RFC 9110 section 15.5.9", "Reading the request headers timed out."),
             RejectionReason.RequestBodyTimeout => new(408, "RFC 9110 section 15.5.9", "Reading the request body timed out due to data arriving too slowly. See MinRequestBodyDataRate."),
             RejectionReason.RequestBodyTooLarge => new(413, "RFC 9110 section 15.5.14", "Request body too large."),
+            RejectionReason.MisdirectedRequest => new(421, "RFC 9110 section 15.5.20", "Misdirected request: its host has another TLS configuration than the server name of this connection."),
             _ => new(400, "RFC 9110 section 15.5.1", "Bad request."),
         };
     }

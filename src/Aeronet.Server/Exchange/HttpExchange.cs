@@ -383,7 +383,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     // ---- Requests that never reach the application ---------------------------------------------------------------------
 
     /// <summary>The request is not for the application.</summary>
-    public bool NeedsAnswerByServer => (Head.HasUnknownExpectation && Settings.RejectUnknownExpectations) || OwnMethods.Applies(this) || !TryDecodeHeaders(out _);
+    public bool NeedsAnswerByServer => (Head.HasUnknownExpectation && Settings.RejectUnknownExpectations) || OwnMethods.Applies(this) || (Session.Connection.HasServerNames && IsMisdirected) || !TryDecodeHeaders(out _);
 
     /// <summary>Answers what is not the application's: true when the response is framed, or <paramref name="error"/> says why the request is refused. Loop thread.</summary>
     public bool TryAnswerItself(out ProtocolError error)
@@ -400,6 +400,12 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
             return true;
         }
 
+        if (Session.Connection.HasServerNames && IsMisdirected)
+        {
+            error = ProtocolError.Create(RejectionReason.MisdirectedRequest, Head.FieldsStart);
+            return true;
+        }
+
         if (Head.HasUnknownExpectation && Settings.RejectUnknownExpectations)
         {
             error = ProtocolError.Create(RejectionReason.ExpectationFailed, Head.FieldsStart);
@@ -408,6 +414,25 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
         OwnMethods.Answer(this);
         return true;
+    }
+
+    private bool IsMisdirected
+    {
+        get
+        {
+            ReadOnlySpan<byte> authority = default;
+            if (Head.HostFromTarget)
+            {
+                authority = HeadBytes(Head.AuthorityStart, Head.AuthorityLength);
+            }
+            else if (Head.HostIndex >= 0)
+            {
+                ref readonly FieldLine line = ref Head.Fields[Head.HostIndex];
+                authority = HeadBytes(line.ValueStart, line.ValueLength);
+            }
+
+            return Session.Connection.IsMisdirected(HostSyntax.NameOf(authority));
+        }
     }
 
     /// <summary>Appends request line and field lines, without the fields named, as content of a TRACE response.</summary>

@@ -31,6 +31,13 @@ internal abstract class TransportConnection
     /// <summary>It ended before the protocol could begin. Loop thread only.</summary>
     public virtual bool HasFailedHandshake => false;
 
+    /// <summary>TLS that has certificates and demands by server name. Any thread.</summary>
+    public virtual bool HasServerNames => false;
+
+    /// <summary>A request for this host does not belong on this connection: the server name of its handshake has another entry (RFC 9110 15.5.20). Any thread.</summary>
+    /// <param name="host">A name without port and without a dot at its end, or an address.</param>
+    public virtual bool IsMisdirected(ReadOnlySpan<byte> host) => false;
+
     public abstract EndPoint? LocalEndPoint { get; }
 
     public abstract EndPoint? RemoteEndPoint { get; }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Threading;
 using Aeronet.Native.OpenSsl;
 using Aeronet.Transport.Connections;
@@ -97,6 +98,11 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
     SslContext ISslHost.Context => _context!.Ssl;
 
     private bool IsOpen => _handshake is null;
+
+    public override bool HasServerNames => _context is { Names: not null };
+
+    public override bool IsMisdirected(ReadOnlySpan<byte> host) =>
+        _context is { Names: { } names } && !Ascii.EqualsIgnoreCase(host, _serverName) && names.IsOther(_context, Encoding.ASCII.GetString(host));
 
     // ---- Features ---------------------------------------------------------------------------------------------
 

@@ -16,27 +16,32 @@ internal sealed class TlsContext
     private const SslProtocols Known = SslProtocols.Tls | SslProtocols.Tls11 | SslProtocols.Tls12 | SslProtocols.Tls13;
     private const SslProtocols Usual = SslProtocols.Tls12 | SslProtocols.Tls13;
 
-    private TlsContext(TlsIdentity identity, SslContext ssl)
+    private TlsContext(TlsIdentity identity, SslContext ssl, TlsContextSet? names)
     {
         Identity = identity;
         Ssl = ssl;
+        Names = names;
     }
 
     public TlsIdentity Identity { get; }
 
     public SslContext Ssl { get; }
 
+    /// <summary>The set with the names beside which this context was chosen; null: there are no names.</summary>
+    public TlsContextSet? Names { get; }
+
     /// <param name="identity">What is to be used.</param>
     /// <param name="name">Sessions resume only under the same name and the same demands on the client's certificate.</param>
     /// <param name="settings">The rest of the endpoint's settings.</param>
+    /// <param name="names">The set that it is for, if that has names.</param>
     /// <exception cref="TlsConfigurationException">It cannot be used; one reason at least.</exception>
-    public static TlsContext Create(TlsIdentity identity, string name, TlsSettings settings)
+    public static TlsContext Create(TlsIdentity identity, string name, TlsSettings settings, TlsContextSet? names = null)
     {
         List<SslCertificate> certificates = [];
         try
         {
             AddCertificates(identity, certificates);
-            return new TlsContext(identity, SslContext.Create(MakeOptions(identity, name, settings, certificates)));
+            return new TlsContext(identity, SslContext.Create(MakeOptions(identity, name, settings, certificates)), names);
         }
         catch (SslContextException refused)
         {

@@ -62,7 +62,14 @@ internal sealed class TlsContextSet
     }
 
     /// <summary>The context for a server name, empty for none; null: the client is refused.</summary>
-    public TlsContext? Find(string serverName)
+    public TlsContext? Find(string serverName) => FindName(serverName) ?? _default;
+
+    /// <summary>A handshake for this name would have chosen otherwise: other demands on the client may hold there.</summary>
+    public bool IsOther(TlsContext chosen, string host) => FindName(host) is { } named ? named != chosen : IsNamed(chosen);
+
+    private bool IsNamed(TlsContext context) => _exact.ContainsValue(context) || _wildcards.Exists(wildcard => wildcard.Context == context);
+
+    private TlsContext? FindName(string serverName)
     {
         if (serverName.Length > 0)
         {
@@ -83,12 +90,14 @@ internal sealed class TlsContextSet
             }
         }
 
-        return _default;
+        return null;
     }
 
     /// <summary>The context of an identity that the selector chose, made when it is seen for the first time.</summary>
     /// <exception cref="TlsConfigurationException">It cannot be used.</exception>
-    public TlsContext For(TlsIdentity identity) => _selected.GetValue(identity, made => TlsContext.Create(made, $"selected:{made.Certificates[0].Leaf.Thumbprint}", Settings));
+    public TlsContext For(TlsIdentity identity) => _selected.GetValue(identity, made => TlsContext.Create(made, $"selected:{made.Certificates[0].Leaf.Thumbprint}", Settings, SelfIfNamed));
+
+    private TlsContextSet? SelfIfNamed => Settings.Names.Count > 0 ? this : null;
 
     private TlsContext? Make(TlsIdentity? identity, string name, string what, List<string> faults)
     {
@@ -99,7 +108,7 @@ internal sealed class TlsContextSet
 
         try
         {
-            return TlsContext.Create(identity, name, Settings);
+            return TlsContext.Create(identity, name, Settings, SelfIfNamed);
         }
         catch (TlsConfigurationException fault)
         {

@@ -271,6 +271,40 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.Null(await TryGetAsync(host, "b.example.com", new TestCertificates("somebody else").Client("stranger")));
     }
 
+    [Theory]
+    [InlineData("a.example.com", "a.example.com", 200)]
+    [InlineData("a.example.com", "whatever.example.org", 200)]
+    [InlineData("a.example.com", "b.example.com", 421)]
+    [InlineData("a.example.com", "B.EXAMPLE.COM.:8443", 421)]
+    [InlineData("a.example.com", "x.w.example.com", 421)]
+    [InlineData("a.example.com", "[::1]:80", 200)]
+    [InlineData("b.example.com", "b.example.com", 200)]
+    [InlineData("b.example.com", "B.example.com.:443", 200)]
+    [InlineData("b.example.com", "a.example.com", 421)]
+    [InlineData("x.w.example.com", "y.w.example.com", 200)]
+    [Trait("Defect", "TLS-16")]
+    public async Task A_request_for_a_host_with_another_entry_is_misdirected(string serverName, string host, int expected)
+    {
+        await using AppHost server = await StartAsync(ServerKind.Aeronet, static listen => listen.UseHttps(s_a), static options =>
+        {
+            options.Tls.Sni["b.example.com"] = new AeronetTlsName { Certificates = { new AeronetTlsCertificate { Certificate = s_b } } };
+            options.Tls.Sni["*.w.example.com"] = new AeronetTlsName();
+        });
+        await using SslStream stream = await ConnectAsync(server, serverName, anyName: true);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        Assert.StartsWith($"HTTP/1.1 {expected} ", await new StreamReader(stream).ReadToEndAsync().WaitAsync(Guard.Time), StringComparison.Ordinal);
+    }
+
+    [Theory, BothServers]
+    [Trait("Defect", "TLS-16")]
+    public async Task An_endpoint_with_one_certificate_serves_every_host(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(s_a));
+        await using SslStream stream = await ConnectAsync(host, "a.example.com");
+        await stream.WriteAsync("GET / HTTP/1.1\r\nHost: b.example.com\r\nConnection: close\r\n\r\n"u8.ToArray());
+        Assert.StartsWith("HTTP/1.1 200 ", await new StreamReader(stream).ReadToEndAsync().WaitAsync(Guard.Time), StringComparison.Ordinal);
+    }
+
     [Theory, InlineData(ServerKind.Aeronet)]
     [Trait("Defect", "TLS-22")]
     public async Task The_authorities_of_clients_can_be_replaced_while_the_server_runs(ServerKind server)
@@ -656,7 +690,7 @@ public sealed class HttpsConfigurationTests : IDisposable
 
     private static async Task<string> GetAsync(SslStream stream)
     {
-        await stream.WriteAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray()).AsTask().WaitAsync(Guard.Time);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: {stream.TargetHostName}\r\n\r\n")).AsTask().WaitAsync(Guard.Time);
         var text = new StringBuilder();
         byte[] buffer = new byte[4096];
         while (true)

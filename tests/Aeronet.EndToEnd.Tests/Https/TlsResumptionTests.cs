@@ -210,9 +210,11 @@ public sealed class TlsResumptionTests : IDisposable
     private async Task<TlsOutcome?> TryConnectAsync(TlsServer server, string version, bool expectsResumed, string[] more)
     {
         List<string> arguments = ["s_client", "-connect", $"localhost:{server.Port}", version, "-ign_eof", "-sess_out", SessionFile];
-        if (!more.Contains("-servername"))
+        int name = Array.IndexOf(more, "-servername") + 1;
+        string host = name > 0 ? more[name] : "localhost";
+        if (name == 0)
         {
-            arguments.AddRange(["-servername", "localhost"]);
+            arguments.AddRange(["-servername", host]);
         }
 
         if (File.Exists(SessionFile))
@@ -221,7 +223,7 @@ public sealed class TlsResumptionTests : IDisposable
         }
 
         arguments.AddRange(more);
-        ProgramResult? client = await ExternalProgram.TryRunAsync("openssl", arguments, "GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+        ProgramResult? client = await ExternalProgram.TryRunAsync("openssl", arguments, $"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n");
         if (client is null)
         {
             return null;
