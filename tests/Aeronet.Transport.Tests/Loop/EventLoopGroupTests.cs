@@ -356,7 +356,7 @@ public sealed class EventLoopGroupTests
         {
             if (threads.Count == 1)
             {
-                throw new OutOfMemoryException();
+                throw new InsufficientMemoryException();
             }
             threads.Add(new Thread(main));
             threads[0].Start();

@@ -123,7 +123,7 @@ public sealed class LoopThreadsTests : IDisposable
         Interlocked.Increment(ref _asked);
         if (Volatile.Read(ref _refuses))
         {
-            throw new OutOfMemoryException(); // as Thread.Start when the system refuses
+            throw new InsufficientMemoryException(); // Thread.Start throws its base class when the system refuses
         }
         new Thread(main) { Name = name, IsBackground = true }.Start();
     }
