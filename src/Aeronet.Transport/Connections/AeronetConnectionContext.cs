@@ -92,7 +92,9 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
     /// <summary>Gives the connection to its taker as soon as the loop's handler has returned, or on the thread pool. Loop only, once, first.</summary>
     public void HandOver() => Schedule(Due.HandOver);
 
-    public override void Abort(ConnectionAbortedException abortReason) => _bridge.Abort(abortReason);
+    /// <summary>Ends the connection for both sides now: with RST, or with FIN where there is no reason, which is how Kestrel says that it is through with a client that has finished.</summary>
+    public override void Abort(ConnectionAbortedException? abortReason) =>
+        _bridge.Abort(abortReason ?? new ConnectionAbortedException("The connection was ended."), withFin: abortReason is null || _bridge.Settings.EndsWithFinOnError);
 
     /// <summary>Ends both sides; completes when everything written was sent or given up.</summary>
     [SuppressMessage("Usage", "CA2215", Justification = "The base class has nothing to dispose.")]

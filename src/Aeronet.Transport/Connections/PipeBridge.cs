@@ -200,13 +200,16 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     // Ends.
 
     /// <summary>Ends the connection for the peer and for both sides of the application now. Any thread, any number of times.</summary>
-    public void Abort(Exception reason)
+    public void Abort(Exception reason) => Abort(reason, Settings.EndsWithFinOnError);
+
+    /// <summary>The same, with FIN instead of RST or not.</summary>
+    public void Abort(Exception reason, bool withFin)
     {
         if (Interlocked.CompareExchange(ref _abortReason, reason, null) is not null)
         {
             return;
         }
-        _writer.Abort();
+        _writer.Abort(withFin);
         _reader.Fail(reason);
         OnInputEnded();
         RequestLoop(Wanted.End);

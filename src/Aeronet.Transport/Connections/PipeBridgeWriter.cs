@@ -285,13 +285,13 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     }
 
     /// <summary>Ends the connection for the peer. Any thread.</summary>
-    internal void Abort()
+    internal void Abort(bool withFin)
     {
         lock (_continuation)
         {
             if (!Has(State.Closed))
             {
-                if (_bridge.Settings.EndsWithFinOnError)
+                if (withFin)
                 {
                     _bridge.Connection.ShutdownSend();
                 }

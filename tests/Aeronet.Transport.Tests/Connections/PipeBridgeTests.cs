@@ -511,6 +511,21 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void An_end_without_a_reason_is_no_reset()
+    {
+        // Kestrel's word for "the client has finished, and so have we".
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        ValueTask<ReadResult> read = connection.Transport.Input.ReadAsync();
+        connection.Abort(null!);
+        loop.Turn(2);
+        Assert.Throws<ConnectionAbortedException>(() => read.AsTask().GetAwaiter().GetResult());
+        Assert.False(peer.SeesReset);
+        Assert.True(peer.SeesEndOfStream);
+        Assert.True(peer.IsClosedByServer);
+    }
+
+    [Fact]
     public void An_abort_can_end_with_FIN()
     {
         using BridgeLoop loop = new(options => options.FinOnError = true);
