@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading;
@@ -13,10 +14,11 @@ using Microsoft.Extensions.Options;
 namespace Aeronet.Transport.Foreign;
 
 /// <summary>Listening and connecting with the framework's sockets: for who asks Aeronet's factories for pipes where the loops have no descriptors.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "Connections outlive who made them, and the memory pool of their factory serves them to their end.")]
 internal sealed class PortableSockets
 {
     private readonly SocketTransportFactory _listeners;
-    private readonly SocketConnectionContextFactory _connections; // not disposed of: connections outlive who made them, and its memory pool serves them
+    private readonly SocketConnectionContextFactory _connections; // never disposed of
     private readonly bool _noDelay;
 
     /// <summary>Null where the loops run on epoll.</summary>

@@ -101,7 +101,7 @@ public sealed class AddressRaceTests
     public async Task A_token_ends_the_race()
     {
         using CancellationTokenSource source = new();
-        Task<string> race = Run(source.Token);
+        Task<string> race = Run(cancellation: source.Token);
         _clock.Advance(AddressRace.HeadStart);
         WaitForAttempts(2);
         await source.CancelAsync();
@@ -109,7 +109,7 @@ public sealed class AddressRaceTests
         Assert.All(_attempts, static attempt => Assert.True(attempt.Task.IsCanceled));
     }
 
-    private Task<string> Run(CancellationToken cancellation = default, bool followsToken = true) => AddressRace.RunAsync(
+    private Task<string> Run(bool followsToken = true, CancellationToken cancellation = default) => AddressRace.RunAsync(
         s_addresses,
         (address, token) =>
         {
