@@ -25,6 +25,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Applications;
 
 /// <summary>What ASP.NET Core gives, proven on our engine: one application with its usual middleware.</summary>
+[NeedsNoSocket]
 public sealed class MiddlewareTests(MiddlewareTests.UsualApplication hosts) : IClassFixture<MiddlewareTests.UsualApplication>
 {
     private const string FileText = "0123456789abcdefghijklmnopqrstuvwxyz";

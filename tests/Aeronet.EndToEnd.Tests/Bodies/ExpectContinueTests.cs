@@ -11,6 +11,7 @@ namespace Aeronet.EndToEnd.Tests.Bodies;
 
 /// <summary>Expect: 100-continue. RFC 9110 10.1.1.</summary>
 [Trait("Rfc", "9110 10.1.1"), Trait("Defect", "BODY-13"), Trait("Feature", "B101")]
+[NeedsNoSocket]
 public sealed class ExpectContinueTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

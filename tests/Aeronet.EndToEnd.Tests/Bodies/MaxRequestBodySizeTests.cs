@@ -15,6 +15,7 @@ namespace Aeronet.EndToEnd.Tests.Bodies;
 
 /// <summary>The limit on request bodies: who may set it, when, and what the client gets.</summary>
 [Trait("Defect", "BODY-18")]
+[NeedsNoSocket]
 public sealed class MaxRequestBodySizeTests
 {
     private const long Max = 10;

@@ -17,6 +17,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Bodies;
 
 /// <summary>How an application reads request bodies, by length and by chunks.</summary>
+[NeedsNoSocket]
 public sealed class RequestBodyTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

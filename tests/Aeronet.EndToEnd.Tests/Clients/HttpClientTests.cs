@@ -13,6 +13,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Clients;
 
 /// <summary>.NET's own client.</summary>
+[NeedsNoSocket]
 public sealed class HttpClientTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

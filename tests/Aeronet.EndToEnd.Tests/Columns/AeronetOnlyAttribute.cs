@@ -14,7 +14,7 @@ public sealed class AeronetOnlyAttribute(params object?[] arguments) : DataAttri
     /// <inheritdoc />
     public override IEnumerable<object?[]> GetData(MethodInfo testMethod)
     {
-        foreach (ServerKind server in Servers.All.Where(server => server.IsAeronet()))
+        foreach (ServerKind server in Servers.Of(testMethod).Where(server => server.IsAeronet()))
         {
             yield return [server, .. arguments];
         }

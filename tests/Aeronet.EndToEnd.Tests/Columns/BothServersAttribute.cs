@@ -16,7 +16,7 @@ public sealed class BothServersAttribute(params object?[]? arguments) : DataAttr
     /// <inheritdoc />
     public override IEnumerable<object?[]> GetData(MethodInfo testMethod)
     {
-        foreach (ServerKind server in Servers.All)
+        foreach (ServerKind server in Servers.Of(testMethod))
         {
             yield return [server, .. _arguments];
         }

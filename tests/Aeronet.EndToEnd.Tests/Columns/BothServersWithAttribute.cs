@@ -16,7 +16,7 @@ public sealed class BothServersWithAttribute(Type owner, string listOfNames) : D
         object? names = owner.GetProperty(listOfNames, BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)?.GetValue(null);
         foreach (string name in names as IEnumerable<string> ?? throw new InvalidOperationException($"{owner.Name}.{listOfNames} is no list of names."))
         {
-            foreach (ServerKind server in Servers.All)
+            foreach (ServerKind server in Servers.Of(testMethod))
             {
                 yield return [server, name];
             }

@@ -15,6 +15,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Connections that end before their time, by either side.</summary>
+[NeedsNoSocket]
 public sealed class AbortTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

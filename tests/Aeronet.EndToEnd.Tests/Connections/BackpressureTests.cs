@@ -15,6 +15,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>A fast side waits for the slow one.</summary>
 [Trait("Defect", "RESP-16"), Trait("Feature", "B40"), Trait("Feature", "B125")]
+[NeedsNoSocket]
 public sealed class BackpressureTests
 {
     [Theory, BothServers]
@@ -134,7 +135,7 @@ public sealed class BackpressureTests
         silent.Reset();
     }
 
-    [Theory, BothServers]
+    [Theory, BothServers, NeedsSocket]
     public async Task A_slow_reader_gets_every_byte(ServerKind server)
     {
         byte[] body = new byte[5_000_000];

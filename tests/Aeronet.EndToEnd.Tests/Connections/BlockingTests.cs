@@ -18,6 +18,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Handlers that keep their thread, on a server with one loop: each waits for something that only another request, or the loop itself, can bring.</summary>
 [Trait("Defect", "HOST-6")]
+[NeedsNoSocket]
 public sealed class BlockingTests
 {
     private const int EndpointMoved = 3012;
@@ -110,7 +111,7 @@ public sealed class BlockingTests
         await StillServesAsync(client);
     }
 
-    [Theory, BothServers]
+    [Theory, BothServers, NeedsSocket]
     public async Task A_handler_that_blocks_on_a_request_to_its_own_server_gets_the_answer(ServerKind server)
     {
         HttpClient? http = null;

@@ -23,6 +23,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Connection middleware (<c>ListenOptions.Use</c> and what is built on it) in front of HTTP, and in place of it.</summary>
+[NeedsNoSocket]
 public sealed class ConnectionMiddlewareTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

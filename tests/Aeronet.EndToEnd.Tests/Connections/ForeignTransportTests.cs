@@ -78,7 +78,7 @@ public sealed class ForeignTransportTests
     {
         InMemoryTransport transport = new();
         await using AppHost host = await StartAsync(server, transport, static context => context.Response.WriteAsync("served"));
-        using var handler = new SocketsHttpHandler { ConnectCallback = (_, _) => ValueTask.FromResult(transport.Connect(s_endPoint)) };
+        using var handler = new SocketsHttpHandler { ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(transport.Connect(s_endPoint)) };
         using var client = new HttpClient(handler) { BaseAddress = new Uri("http://in.memory"), Timeout = Guard.Time };
         string[] answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => client.GetStringAsync("/")));
         Assert.All(answers, static answer => Assert.Equal("served", answer));

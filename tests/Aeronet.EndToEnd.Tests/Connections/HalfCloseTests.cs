@@ -11,6 +11,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>A client that ends its sending direction. RFC 9112 9.6.</summary>
 [Trait("Defect", "DRAIN-15"), Trait("Defect", "LOOP-17"), Trait("Rfc", "9112 9.6")]
+[NeedsNoSocket]
 public sealed class HalfCloseTests
 {
     [Theory, BothServers]

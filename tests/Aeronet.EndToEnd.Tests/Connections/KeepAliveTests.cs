@@ -11,6 +11,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>When a connection persists. RFC 9112 9.3.</summary>
 [Trait("Rfc", "9112 9.3"), Trait("Defect", "DRAIN-6"), Trait("Feature", "B36"), Trait("Feature", "B38")]
+[NeedsNoSocket]
 public sealed class KeepAliveTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

@@ -13,6 +13,7 @@ namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Several requests in flight on one connection. RFC 9112 9.3.2.</summary>
 [Trait("Rfc", "9112 9.3.2"), Trait("Feature", "B35")]
+[NeedsNoSocket]
 public sealed class PipeliningTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

@@ -18,6 +18,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary><c>UseProxyProtocol</c> on every server: it is plain connection middleware.</summary>
+[NeedsNoSocket]
 public sealed class ProxyProtocolTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

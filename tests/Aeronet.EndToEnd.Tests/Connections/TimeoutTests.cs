@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Net.Sockets;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
 using Aeronet.TestSupport.Hosting;
@@ -15,6 +14,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Connections;
 
 /// <summary>Timers with small values; the guards are generous because nothing here measures speed.</summary>
+[NeedsNoSocket]
 public sealed class TimeoutTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -17,6 +17,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Diagnostics;
 
 /// <summary>What operators see of bad requests and of hosting's own events.</summary>
+[NeedsNoSocket]
 public sealed class LoggingTests
 {
     [Theory]

@@ -18,6 +18,7 @@ namespace Aeronet.EndToEnd.Tests.Diagnostics;
 
 /// <summary>The instruments that dashboards use, under Kestrel's names.</summary>
 [Trait("Feature", "B130f")]
+[NeedsNoSocket]
 public sealed class MetricsTests
 {
     private const string Duration = "kestrel.connection.duration";

@@ -24,6 +24,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Features;
 
 /// <summary>The feature collection as a contract of its own.</summary>
+[NeedsNoSocket]
 public sealed class FeatureTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -64,7 +65,7 @@ public sealed class FeatureTests
     }
 
     [Theory, BothServersWith(typeof(FeatureTests), nameof(ConnectionFeatures))]
-    [Trait("Defect", "HOST-2")]
+    [NeedsSocket, Trait("Defect", "HOST-2")]
     public async Task Connection_features_show_through_and_are_not_enumerated(ServerKind server, string type)
     {
         Type wanted = Type.GetType(type)!;

@@ -17,6 +17,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Hosting;
 
 /// <summary>Stopping with clients connected.</summary>
+[NeedsNoSocket]
 public sealed class GracefulStopTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

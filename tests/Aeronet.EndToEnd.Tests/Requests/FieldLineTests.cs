@@ -11,6 +11,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Requests;
 
 /// <summary>What the application sees of field lines.</summary>
+[NeedsNoSocket]
 public sealed class FieldLineTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

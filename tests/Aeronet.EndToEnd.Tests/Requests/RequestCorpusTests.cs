@@ -8,6 +8,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Requests;
 
 /// <summary>The corpus, whole and in pieces: a verdict must not depend on where the network cut the bytes.</summary>
+[NeedsNoSocket]
 public sealed class RequestCorpusTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory, BothServersWith(typeof(RequestCorpus), nameof(RequestCorpus.RequestLines))]

@@ -10,6 +10,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Requests;
 
 /// <summary>The boundaries of the request head: one byte or field below is served, one above is refused.</summary>
+[NeedsNoSocket]
 public sealed class RequestLimitTests(RequestLimitTests.SmallLimits hosts) : IClassFixture<RequestLimitTests.SmallLimits>
 {
     private const int LineMax = 100;

@@ -7,6 +7,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Requests;
 
 /// <summary>What the application sees of the request target.</summary>
+[NeedsNoSocket]
 public sealed class RequestTargetTests(EchoHosts hosts) : IClassFixture<EchoHosts>
 {
     [Theory]

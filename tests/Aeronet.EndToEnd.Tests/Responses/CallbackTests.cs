@@ -11,6 +11,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>OnStarting and OnCompleted: when, in which order, and what an exception in them does.</summary>
+[NeedsNoSocket]
 public sealed class CallbackTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

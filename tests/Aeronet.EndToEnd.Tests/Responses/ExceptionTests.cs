@@ -12,6 +12,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>An application that throws.</summary>
+[NeedsNoSocket]
 public sealed class ExceptionTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

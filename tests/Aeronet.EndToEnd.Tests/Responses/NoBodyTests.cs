@@ -11,6 +11,7 @@ namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>Responses that have no body by their status or by HEAD. RFC 9110 6.4.1, 9.3.2.</summary>
 [Trait("Defect", "RESP-18"), Trait("Defect", "RESP-1"), Trait("Rfc", "9110 6.4.1")]
+[NeedsNoSocket]
 public sealed class NoBodyTests
 {
     [Theory]

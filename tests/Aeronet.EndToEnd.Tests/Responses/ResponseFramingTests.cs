@@ -19,6 +19,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>How the end of a response is marked, and when bytes leave. RFC 9112 6.</summary>
+[NeedsNoSocket]
 public sealed class ResponseFramingTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -15,6 +15,7 @@ using Xunit;
 namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>Response field lines: what the application sets and what the engine adds.</summary>
+[NeedsNoSocket]
 public sealed class ResponseHeaderTests
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

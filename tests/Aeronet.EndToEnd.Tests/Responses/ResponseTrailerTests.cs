@@ -11,6 +11,7 @@ namespace Aeronet.EndToEnd.Tests.Responses;
 
 /// <summary>Response trailers on HTTP/1.1, which Kestrel does not offer.</summary>
 [Trait("Feature", "R1.6"), Trait("Defect", "RESP-30"), Trait("Rfc", "9112 7.1.2")]
+[NeedsNoSocket]
 public sealed class ResponseTrailerTests
 {
     [Theory]

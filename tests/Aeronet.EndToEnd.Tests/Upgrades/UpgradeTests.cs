@@ -14,6 +14,7 @@ namespace Aeronet.EndToEnd.Tests.Upgrades;
 
 /// <summary>Upgrade to a raw duplex stream. RFC 9110 7.8.</summary>
 [Trait("Rfc", "9110 7.8")]
+[NeedsNoSocket]
 public sealed class UpgradeTests
 {
     private const string Upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";

@@ -1,8 +1,8 @@
-using System;
 using System.IO.Pipelines;
 using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Transport.Connections;
 using Microsoft.AspNetCore.Connections;
 
 namespace Aeronet.TestSupport.Connections;
@@ -17,7 +17,7 @@ internal sealed class InMemoryConnection : DefaultConnectionContext
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public InMemoryConnection(int pauseAt = 64 * 1024, EndPoint? local = null, EndPoint? remote = null, PipeScheduler? scheduler = null)
-        : base(Guid.NewGuid().ToString("N"))
+        : base(CorrelationId.Next())
     {
         PipeScheduler inline = scheduler ?? PipeScheduler.Inline;
         _toServer = new Pipe(new PipeOptions(readerScheduler: inline, writerScheduler: inline, pauseWriterThreshold: 1024 * 1024, resumeWriterThreshold: 512 * 1024, useSynchronizationContext: false));

@@ -14,6 +14,7 @@ namespace Aeronet.TestSupport.Connections;
 public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
     private readonly ConcurrentDictionary<EndPoint, Listener> _listeners = new();
+    private int _lastPort; // given to an endpoint that leaves the port open
     private readonly Func<EndPoint, bool> _canBind;
 
     /// <summary>Takes the endpoints that the predicate names; all without one.</summary>
@@ -25,6 +26,10 @@ public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionL
     /// <inheritdoc />
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
+        if (endpoint is IPEndPoint { Port: 0 } open)
+        {
+            endpoint = new IPEndPoint(open.Address, Interlocked.Increment(ref _lastPort));
+        }
         var listener = new Listener(this, endpoint);
         return _listeners.TryAdd(endpoint, listener)
             ? new ValueTask<IConnectionListener>(listener)
@@ -32,11 +37,11 @@ public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionL
     }
 
     /// <summary>A connection to what is bound there: the client's end.</summary>
-    public Stream Connect(EndPoint endpoint)
+    public InMemoryStream Connect(EndPoint endpoint)
     {
         var connection = new InMemoryConnection(local: endpoint, scheduler: PipeScheduler.ThreadPool);
         return _listeners.TryGetValue(endpoint, out Listener? listener) && listener.Accepted.Writer.TryWrite(connection)
-            ? new PeerStream(connection)
+            ? new InMemoryStream(connection)
             : throw new IOException($"Nobody listens on {endpoint}.");
     }
 
@@ -67,44 +72,5 @@ public sealed class InMemoryTransport : IConnectionListenerFactory, IConnectionL
         }
 
         public ValueTask DisposeAsync() => UnbindAsync();
-    }
-
-    private sealed class PeerStream(InMemoryConnection connection) : Stream
-    {
-        private readonly Stream _input = connection.Peer.Input.AsStream();
-        private readonly Stream _output = connection.Peer.Output.AsStream();
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _input.ReadAsync(buffer, cancellationToken);
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => _output.WriteAsync(buffer, cancellationToken);
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush()
-        {
-            // Every write is flushed.
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            connection.CloseByPeer();
-            base.Dispose(disposing);
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
@@ -7,9 +8,11 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Tls;
 using Aeronet.TestSupport.Wire;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -21,16 +24,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Aeronet.TestSupport.Hosting;
 
-/// <summary>A real web application on a real socket, on the server under test.</summary>
+/// <summary>A real web application on a real socket (<see cref="ServerKind.AeronetInMemory"/>: on pipes), on the server under test.</summary>
 /// <remarks>Disposing it stops the application and fails when the server logged an error that the test did not allow.
 /// A fault of the peer that the application let through is none.</remarks>
 public sealed class AppHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
+    private readonly InMemoryTransport? _transport; // null: real sockets
 
-    private AppHost(ServerKind server, WebApplication app, LogCapture logs)
+    private AppHost(ServerKind server, WebApplication app, LogCapture logs, InMemoryTransport? transport)
     {
         Server = server;
+        _transport = transport;
         _app = app;
         Logs = logs;
     }
@@ -122,6 +127,11 @@ public sealed class AppHost : IAsyncDisposable
         }
 
         ServerChoice.Use(builder.WebHost, server, shape);
+        InMemoryTransport? transport = server == ServerKind.AeronetInMemory ? new InMemoryTransport(static endpoint => endpoint is IPEndPoint) : null;
+        if (transport is not null)
+        {
+            builder.Services.AddSingleton<IConnectionListenerFactory>(transport);
+        }
         builder.WebHost.ConfigureKestrel(options =>
         {
             if (listen)
@@ -140,14 +150,15 @@ public sealed class AppHost : IAsyncDisposable
         configure?.Invoke(builder);
         WebApplication application = builder.Build();
         app(application);
-        return new AppHost(server, application, logs);
+        return new AppHost(server, application, logs, transport);
     }
 
     /// <summary>Starts a host made by <see cref="Build"/>.</summary>
     public Task StartAsync() => _app.StartAsync().WaitAsync(Guard.Time);
 
-    /// <summary>A scripted client, connected.</summary>
-    public Task<RawClient> ConnectAsync(int? receiveBuffer = null, EndPoint? from = null) => RawClient.ConnectAsync(EndPoint, receiveBuffer, from, isTls: IsHttps);
+    /// <summary>A scripted client, connected. On pipes the buffer is what it is.</summary>
+    public Task<RawClient> ConnectAsync(int? receiveBuffer = null, EndPoint? from = null) =>
+        _transport is null ? RawClient.ConnectAsync(EndPoint, receiveBuffer, from, isTls: IsHttps) : Task.FromResult(RawClient.Over(_transport.Connect(EndPoint)));
 
     /// <summary>An HttpClient of its own connections with the host's address.</summary>
     public HttpClient CreateClient(Action<SocketsHttpHandler>? configure = null)
@@ -156,6 +167,11 @@ public sealed class AppHost : IAsyncDisposable
         if (IsHttps)
         {
             handler.SslOptions.RemoteCertificateValidationCallback = Trust;
+        }
+
+        if (_transport is not null)
+        {
+            handler.ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(_transport.Connect(EndPoint));
         }
 
         configure?.Invoke(handler);

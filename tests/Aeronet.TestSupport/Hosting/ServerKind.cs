@@ -21,6 +21,9 @@ public enum ServerKind
     /// <summary>Aeronet on the portable backend.</summary>
     AeronetSockets,
 
+    /// <summary>Aeronet on connections that are pairs of pipes in this process, from a transport that the application registers. Only for tests that need no socket.</summary>
+    AeronetInMemory,
+
     /// <summary>Kestrel's HTTP on Aeronet's sockets: Kestrel in everything that the tests expect.</summary>
     KestrelOnAeronet,
 

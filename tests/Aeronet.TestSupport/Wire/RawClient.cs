@@ -7,6 +7,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Hosting;
 
 namespace Aeronet.TestSupport.Wire;
@@ -27,7 +28,7 @@ public sealed class RawClient : IAsyncDisposable
     }
 
     /// <summary>The address the server sees.</summary>
-    public EndPoint LocalEndPoint => Socket.LocalEndPoint!;
+    public EndPoint LocalEndPoint => _stream is InMemoryStream pipes ? pipes.LocalEndPoint : Socket.LocalEndPoint!;
 
     /// <summary>The socket, for options a test wants to set.</summary>
     public Socket Socket => _socket ?? throw new InvalidOperationException("This connection has no socket.");
@@ -36,7 +37,7 @@ public sealed class RawClient : IAsyncDisposable
     public Stream Stream => _stream;
 
     /// <summary>A client on a connection that is there already.</summary>
-    public static RawClient Over(Stream stream) => new(stream, socket: null);
+    public static RawClient Over(InMemoryStream stream) => new(stream, socket: null);
 
     /// <summary>Connects by TCP or, for a Unix endpoint, by path.</summary>
     public static async Task<RawClient> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null, bool isTls = false)
@@ -181,6 +182,12 @@ public sealed class RawClient : IAsyncDisposable
     /// <summary>Ends the sending direction (close_notify, FIN); reading goes on.</summary>
     public void ShutdownSend()
     {
+        if (_stream is InMemoryStream pipes)
+        {
+            pipes.FinishSending();
+            return;
+        }
+
         if (_stream is SslStream tls)
         {
             tls.ShutdownAsync().GetAwaiter().GetResult();
@@ -192,6 +199,11 @@ public sealed class RawClient : IAsyncDisposable
     /// <summary>Ends the connection with RST.</summary>
     public void Reset()
     {
+        if (_stream is InMemoryStream pipes)
+        {
+            pipes.Reset();
+            return;
+        }
         Socket.LingerState = new LingerOption(enable: true, seconds: 0);
         Socket.Dispose();
     }
