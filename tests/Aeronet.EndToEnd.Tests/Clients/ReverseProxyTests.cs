@@ -67,7 +67,7 @@ public sealed class ReverseProxyTests
         await using AppHost proxy = await StartProxyAsync(server, backend);
         using var guard = new CancellationTokenSource(Guard.Time);
         using var socket = new ClientWebSocket();
-        socket.Options.RemoteCertificateValidationCallback = proxy.Trust;
+        socket.Options.RemoteCertificateValidationCallback = AppHost.Trust;
         await socket.ConnectAsync(new UriBuilder(proxy.Url) { Scheme = proxy.Url.Scheme == "https" ? "wss" : "ws", Path = "/socket" }.Uri, guard.Token);
         byte[] buffer = new byte[100];
         for (int i = 0; i < 3; i++)

@@ -49,10 +49,10 @@ public sealed class SignalRTests
     {
         HubConnection connection = new HubConnectionBuilder().WithUrl(new Uri(host.Url, "/talk"), transport, options =>
         {
-            options.WebSocketConfiguration = socket => socket.RemoteCertificateValidationCallback = host.Trust;
+            options.WebSocketConfiguration = socket => socket.RemoteCertificateValidationCallback = AppHost.Trust;
             options.HttpMessageHandlerFactory = handler =>
             {
-                ((HttpClientHandler)handler).ServerCertificateCustomValidationCallback = (_, certificate, chain, errors) => host.Trust(handler, certificate, chain, errors);
+                ((HttpClientHandler)handler).ServerCertificateCustomValidationCallback = (_, certificate, chain, errors) => AppHost.Trust(handler, certificate, chain, errors);
                 return handler;
             };
         }).Build();

@@ -124,7 +124,7 @@ public sealed class WebSocketTests(WebSocketTests.EchoSockets hosts) : IClassFix
     private static async Task<ClientWebSocket> ConnectAsync(AppHost host, Action<ClientWebSocketOptions>? configure = null)
     {
         var socket = new ClientWebSocket();
-        socket.Options.RemoteCertificateValidationCallback = host.Trust;
+        socket.Options.RemoteCertificateValidationCallback = AppHost.Trust;
         configure?.Invoke(socket.Options);
         using var guard = new CancellationTokenSource(Guard.Time);
         await socket.ConnectAsync(new UriBuilder(host.Url) { Scheme = host.Url.Scheme == "https" ? "wss" : "ws" }.Uri, guard.Token);

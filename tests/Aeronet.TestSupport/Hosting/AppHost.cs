@@ -63,7 +63,7 @@ public sealed class AppHost : IAsyncDisposable
     public IPEndPoint EndPoint => new(IPAddress.Parse(Url.Host), Url.Port);
 
     /// <summary>For clients: by address, not by name; whose certificate it is, the TLS tests ask.</summary>
-    public bool Trust(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => RawClient.Trust(sender, certificate, chain, errors);
+    public static bool Trust(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => RawClient.Trust(sender, certificate, chain, errors);
 
     private bool IsHttps => Server.IsHttps() && Url.Scheme == Uri.UriSchemeHttps;
 

@@ -75,6 +75,9 @@ internal sealed class TlsServer : IAsyncDisposable, ITlsObserver
     /// <summary>The next handshake that has ended.</summary>
     public TlsOutcome NextOutcome() => _outcomes.TryTake(out TlsOutcome? outcome, Guard.Time) ? outcome : throw new TimeoutException("No handshake has ended.");
 
+    /// <summary>One that has ended already; null: none is left.</summary>
+    public TlsOutcome? TryNextOutcome() => _outcomes.TryTake(out TlsOutcome? outcome) ? outcome : null;
+
     public Task WhenEmptyAsync() => _group.WhenEmptyAsync(_bound).WaitAsync(Guard.Time);
 
     public void OnHandshakeStarted(Transport.Connections.TransportConnection connection) => Interlocked.Increment(ref _started);

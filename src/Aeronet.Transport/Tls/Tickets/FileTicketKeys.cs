@@ -72,7 +72,7 @@ internal sealed class FileTicketKeys : ITicketKeySchedule
 
     private static void Read(string file, List<TicketKey> keys)
     {
-        using FileStream stream = File.OpenRead(file);
+        using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0); // a buffer of its own would keep the keys
         if (stream.Length != ShortKeyLength && (stream.Length == 0 || stream.Length % LongKeyLength != 0 || stream.Length > KeysPerFileMax * LongKeyLength))
         {
             throw new InvalidDataException($"The ticket key file '{file}' has {stream.Length} bytes; allowed: 48, or a multiple of 80 up to {KeysPerFileMax * LongKeyLength}.");
