@@ -16,6 +16,7 @@ public sealed partial class SourceRulesTests
         var exceptions = new Dictionary<string, string>
         {
             ["src/Aeronet.Server/AeronetServerExtensions.cs"] = "Microsoft.AspNetCore.Hosting",
+            ["src/Aeronet.Server/AeronetTransportTlsExtensions.cs"] = "Microsoft.AspNetCore.Hosting",
             ["src/Aeronet.Server/AeronetEndpointConventionBuilderExtensions.cs"] = "Microsoft.AspNetCore.Builder",
             ["src/Aeronet.Transport/AeronetTransportExtensions.cs"] = "Microsoft.AspNetCore.Hosting",
             ["src/Aeronet.Transport/AeronetConnectionBuilderExtensions.cs"] = "Microsoft.AspNetCore.Hosting",

@@ -81,6 +81,15 @@ internal unsafe struct SslSession
         return returned > 0 ? Leave(SslResult.Moved(returned)) : Leave(Explain(returned));
     }
 
+    /// <summary>As <see cref="Write(ISslHost, ReadOnlySpan{byte})"/>, while an answer to <see cref="TryRequestCertificate"/> is awaited: OpenSSL may have to read the rest of it first.</summary>
+    public readonly SslResult Write(ISslHost host, ReadOnlySpan<byte> bytes, out bool isAnswered)
+    {
+        SslCallbacks.PeerFinished = false;
+        SslResult result = Write(host, bytes);
+        isAnswered = TakePeerFinished();
+        return result;
+    }
+
     /// <summary>Asks the client for a certificate in the middle of the connection: post-handshake authentication, RFC 8446 section 4.6.2. False: the client cannot.</summary>
     public readonly bool TryRequestCertificate(ISslHost host)
     {
@@ -118,13 +127,18 @@ internal unsafe struct SslSession
     {
         SslCallbacks.PeerFinished = false;
         SslResult result = Read(host, into);
-        isAnswered = SslCallbacks.PeerFinished;
-        if (isAnswered)
+        isAnswered = TakePeerFinished();
+        return result;
+    }
+
+    private readonly bool TakePeerFinished()
+    {
+        if (SslCallbacks.PeerFinished)
         {
             LibSsl.SSL_set_msg_callback(_ssl, null);
         }
 
-        return result;
+        return SslCallbacks.PeerFinished;
     }
 
     /// <summary>Sends close_notify, once.</summary>

@@ -431,7 +431,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
                 authority = HeadBytes(line.ValueStart, line.ValueLength);
             }
 
-            return Session.Connection.IsMisdirected(HostSyntax.NameOf(authority));
+            return !authority.IsEmpty && Session.Connection.IsMisdirected(HostSyntax.NameOf(authority)); // without a host there is nothing to compare
         }
     }
 

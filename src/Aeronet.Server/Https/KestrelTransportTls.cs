@@ -2,15 +2,21 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Net;
+using System.Text;
 using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.Http.Semantics;
 using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
+using Aeronet.Transport;
 using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -23,6 +29,7 @@ namespace Aeronet.Server.Https;
 internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisposable
 {
     private readonly KestrelServerOptions _kestrel;
+    private readonly AeronetTlsOptions _options;
     private readonly ILogger _logger;
     private readonly ServerTls _tls;
     private readonly Func<IServer> _server; // Kestrel's own factories ask for us: not before it is there
@@ -37,11 +44,12 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     {
         _server = services.GetRequiredService<IServer>;
         _kestrel = kestrel.Value;
+        _options = options.Value.Tls;
         _logger = loggers.CreateLogger(TlsServiceLog.Category);
-        _tls = new ServerTls(options.Value.Tls, services, new TlsMetrics(meters), TimeProvider.System, loggers, hasHttp2: true);
+        _tls = new ServerTls(_options, services, new TlsMetrics(meters), TimeProvider.System, loggers, hasHttp2: true);
     }
 
-    /// <summary>Takes down the addresses that the host has set: Kestrel clears them before it binds.</summary>
+    /// <summary>Takes down the addresses that the host has set, because Kestrel clears them before it binds, and refuses requests that came in under another server name's demands.</summary>
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => application =>
     {
         if (_server().Features.Get<IServerAddressesFeature>() is { } feature)
@@ -58,8 +66,21 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
                 }
             }
         }
+        application.Use(static onwards => context => IsMisdirected(context) ? RefuseAsync(context) : onwards(context));
         next(application);
     };
+
+    // RFC 9110 15.5.20, as on Aeronet's own HTTP. Browsers send requests for other names of a certificate over one HTTP/2 connection.
+    private static bool IsMisdirected(HttpContext context) =>
+        context.Features.Get<ITlsHandshakeFeature>() is TlsFeatures { HasServerNames: true } tls
+        && context.Request.Host.Value is { Length: > 0 } host
+        && tls.IsMisdirected(HostSyntax.NameOf(Encoding.Latin1.GetBytes(host)));
+
+    private static Task RefuseAsync(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        return Task.CompletedTask;
+    }
 
     public TlsEndpoint? Open(EndPoint endPoint)
     {
@@ -67,9 +88,13 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
         {
             return null;
         }
-        if (!HttpsEndpoint.IsOutermost(request.Options))
+        if (WhyNot(request.Options) is { } reason)
         {
-            TlsServiceLog.TransportTlsDeclined(_logger, request.Name, "other connection middleware stands in front of UseHttps.");
+            if (PortableTls.FindNotHonoured(_options, https: null) is { Count: > 0 } names)
+            {
+                throw new InvalidOperationException($"TLS of the HTTPS endpoint {request.Name} stays with Kestrel, which cannot honour {string.Join(", ", names)}: {reason}");
+            }
+            TlsServiceLog.TransportTlsDeclined(_logger, request.Name, reason);
             return null;
         }
         _tls.Add(request, isNative: true);
@@ -98,6 +123,19 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     }
 
     public void Dispose() => _tls.Dispose();
+
+    private static string? WhyNot(ListenOptions options)
+    {
+        if (!HttpsEndpoint.IsOutermost(options))
+        {
+            return "other connection middleware stands in front of UseHttps.";
+        }
+        // Kestrel's own TLS tells its HTTP so by a feature that only Kestrel can make.
+        KestrelSni? sni = KestrelInternals.GetHttpsCallbackOptions(options) is { } callback ? KestrelInternals.ReadSni(callback) : null;
+        return sni?.Names.Values.Append(sni.Others).Any(entry => entry is not null && entry.Protocols != options.Protocols) == true
+            ? "a name in its Sni section has HTTP protocols of its own."
+            : null;
+    }
 
     // Kestrel has read its configuration when it binds. An endpoint that is bound has its real port by then, so the first that still asks for this one is meant.
     private EndpointRequest? FindRequest(EndPoint endPoint)

@@ -8,6 +8,8 @@ namespace Aeronet.Server.Https;
 /// <summary>What of <see cref="AeronetTlsOptions"/> goes beyond <c>SslStream</c>, which stands in for Aeronet's TLS where that cannot be.</summary>
 internal static class PortableTls
 {
+    private static readonly AeronetTlsTickets s_defaults = new();
+
     /// <summary>Settings that somebody made and that <c>SslStream</c> cannot honour: the endpoint must not start without them in silence.</summary>
     public static List<string> FindNotHonoured(AeronetTlsOptions options, HttpsConnectionAdapterOptions? https)
     {
@@ -20,6 +22,8 @@ internal static class PortableTls
         Name("KernelTls", options.KernelTls == TlsKernelMode.Require);
         Name("Tickets.Enabled", !options.Tickets.Enabled);
         Name("Tickets.Keys", options.Tickets.Keys != TlsTicketKeys.Process);
+        Name("Tickets.KeyLifetime", options.Tickets.KeyLifetime != s_defaults.KeyLifetime);
+        Name("Tickets.MaxKeys", options.Tickets.MaxKeys != s_defaults.MaxKeys);
         Name("Tickets.SessionCacheSize", options.Tickets.SessionCacheSize > 0);
         Name("Stapling.Enabled", options.Stapling.Enabled);
         Name("Stapling.ResponseFiles", options.Stapling.ResponseFiles.Any());

@@ -160,6 +160,7 @@ internal sealed class ServerTls : IDisposable
     {
         lock (_gate)
         {
+            _portable.RemoveAll(request => request.Options == options);
             if (_endpoints.Remove(options))
             {
                 TrackCertificates();
@@ -198,8 +199,11 @@ internal sealed class ServerTls : IDisposable
             {
                 files?.Dispose();
                 _watch?.Watch(TlsFiles.Paths(_options, _contentRoot)); // links may lead elsewhere now, and what is mended there must be seen
-                TlsServiceLog.TlsReloadFailed(_logger, failure.Message, failure);
-                _metrics.Reloaded(isGood: false);
+                Guard.Run(() =>
+                {
+                    TlsServiceLog.TlsReloadFailed(_logger, failure.Message, failure);
+                    _metrics.Reloaded(isGood: false);
+                });
                 return false;
             }
         }

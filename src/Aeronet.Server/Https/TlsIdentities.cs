@@ -126,12 +126,12 @@ internal static class TlsIdentities
             Mode = !options.ClientCertificateRequired ? TlsClientCertificateMode.Delay : callback is null ? TlsClientCertificateMode.Require : TlsClientCertificateMode.Allow,
             TrustedAuthorities = policy is { TrustMode: X509ChainTrustMode.CustomRootTrust } ? policy.CustomTrustStore : trust.Authorities,
             RevocationMode = options.CertificateRevocationCheckMode,
-            Validation = Validation(callback, policy, isMissingAllowed: !options.ClientCertificateRequired),
+            Validation = Validation(callback, policy, trust, isMissingAllowed: !options.ClientCertificateRequired),
             IsNotRevoked = trust.IsAccepted,
         };
     }
 
-    private static TlsClientCertificateValidation Validation(RemoteCertificateValidationCallback? callback, X509ChainPolicy? policy, bool isMissingAllowed)
+    private static TlsClientCertificateValidation Validation(RemoteCertificateValidationCallback? callback, X509ChainPolicy? policy, ClientTrust trust, bool isMissingAllowed)
         => (connection, certificate, chain, errors) =>
         {
             X509Chain? ownChain = null;
@@ -140,6 +140,11 @@ internal static class TlsIdentities
                 if (policy is not null && certificate is not null)
                 {
                     ownChain = new X509Chain { ChainPolicy = policy.Clone() };
+                    if (policy.TrustMode == X509ChainTrustMode.System && trust.Authorities is { } authorities)
+                    {
+                        ownChain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+                        ownChain.ChainPolicy.CustomTrustStore.AddRange(authorities);
+                    }
                     if (chain is not null)
                     {
                         ownChain.ChainPolicy.ExtraStore.AddRange(chain.ChainPolicy.ExtraStore);

@@ -57,6 +57,7 @@ internal static class TlsClientCheck
         rules.RevocationMode = policy.RevocationMode;
         rules.RevocationFlag = X509RevocationFlag.ExcludeRoot;
         rules.ApplicationPolicy.Add(s_clientAuthentication);
+        rules.DisableCertificateDownloads = true; // the address would be the client's choice, and the wait, too
         foreach (byte[] issuer in issuers)
         {
             if (TryLoad(issuer) is { } certificate)

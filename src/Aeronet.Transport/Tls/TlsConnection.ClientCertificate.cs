@@ -32,9 +32,9 @@ internal sealed partial class TlsConnection
                 return Task.FromResult(_clientCertificate);
             }
 
-            if (Protocol != SslProtocols.Tls13)
+            if (Protocol != SslProtocols.Tls13 || _applicationProtocol == "h2")
             {
-                return Task.FromResult<X509Certificate2?>(null); // TLS 1.2 could only renegotiate, which nobody may here
+                return Task.FromResult<X509Certificate2?>(null); // TLS 1.2 could only renegotiate, which nobody may here; in HTTP/2 it is forbidden, RFC 9113 section 9.2.3
             }
 
             _recordBytesLeft = RecordBytesMax;

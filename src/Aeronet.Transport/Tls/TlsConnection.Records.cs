@@ -267,7 +267,13 @@ internal sealed partial class TlsConnection
         }
     }
 
-    public override void NotifyWhenWritable() => _inner.NotifyWhenWritable();
+    public override void NotifyWhenWritable()
+    {
+        if (!Has(State.SendAwaitsRead)) // else what the peer sends next tells: the socket has room all the time
+        {
+            _inner.NotifyWhenWritable();
+        }
+    }
 
     public override void ShutdownSend()
     {
@@ -379,7 +385,19 @@ internal sealed partial class TlsConnection
                 _sendsDirectly = false;
             }
 
-            SslResult result = _session.Write(this, bytes[..count]);
+            bool isAnswered = false;
+            SslResult result = _isCertificateAwaited ? _session.Write(this, bytes[..count], out isAnswered) : _session.Write(this, bytes[..count]);
+            if (isAnswered)
+            {
+                BeginLateCheck();
+            }
+
+            if (result.Step == SslStep.WantRead)
+            {
+                Set(State.SendAwaitsRead); // half of a certificate's flight has come: nothing can be sent before the rest
+                return false;
+            }
+
             if (result.Step != SslStep.Done)
             {
                 FailSending(IoError.ConnectionReset);
@@ -437,6 +455,14 @@ internal sealed partial class TlsConnection
         {
             FailSending(IoError.Other);
             return;
+        }
+
+        if (_records is not null && _records.Length - _recordsEnd < records.Length && waiting + records.Length <= _records.Length)
+        {
+            // A peer that never lets the queue run empty must not make it grow with all that ever went through it.
+            _records.AsSpan(_recordsStart, waiting).CopyTo(_records);
+            _recordsStart = 0;
+            _recordsEnd = waiting;
         }
 
         if (_records is null || _records.Length - _recordsEnd < records.Length)

@@ -26,6 +26,11 @@ internal sealed class TlsFeatures : ITlsConnectionFeature, ITlsHandshakeFeature,
         ClientCertificate = connection.ClientCertificate;
     }
 
+    public bool HasServerNames => _connection.HasServerNames;
+
+    /// <summary>See <see cref="Connections.TransportConnection.IsMisdirected"/>.</summary>
+    public bool IsMisdirected(ReadOnlySpan<byte> host) => _connection.IsMisdirected(host);
+
     public static bool Has(Type type) => Array.IndexOf(s_types, type) >= 0;
 
     public X509Certificate2? ClientCertificate { get; set; }

@@ -85,7 +85,14 @@ internal sealed class TlsHandshake : IApplicationCall
     }
 
     /// <summary>Tells a selection under way that nobody waits for it any more.</summary>
-    public void CancelSelection() => _selectionEnds?.Cancel();
+    /// <remarks>On the thread pool: what waits on the token is the application's code.</remarks>
+    public void CancelSelection()
+    {
+        if (_selectionEnds is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static ends => Guard.Run(ends.Cancel), _selectionEnds, preferLocal: false);
+        }
+    }
 
     // What is left to be said after the handshake, in its turn behind the application code that the protocol has scheduled.
 
@@ -123,7 +130,7 @@ internal sealed class TlsHandshake : IApplicationCall
         {
             if (!_selectionEnds!.IsCancellationRequested)
             {
-                TlsLog.SelectionFailed(_connection.Logger, _connection.ConnectionId, failure);
+                Guard.Run(() => TlsLog.SelectionFailed(_connection.Logger, _connection.ConnectionId, failure)); // the answer must come
             }
 
             answer = "the selection failed";
@@ -143,7 +150,7 @@ internal sealed class TlsHandshake : IApplicationCall
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            TlsLog.ClientCertificateCheckFailed(_connection.Logger, _connection.ConnectionId, failure);
+            Guard.Run(() => TlsLog.ClientCertificateCheckFailed(_connection.Logger, _connection.ConnectionId, failure));
             answer = "the check failed";
         }
 

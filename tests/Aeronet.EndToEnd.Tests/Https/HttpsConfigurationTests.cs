@@ -281,6 +281,7 @@ public sealed class HttpsConfigurationTests : IDisposable
     [InlineData("b.example.com", "b.example.com", 200)]
     [InlineData("b.example.com", "B.example.com.:443", 200)]
     [InlineData("b.example.com", "a.example.com", 421)]
+    [InlineData("b.example.com", "", 200)]
     [InlineData("x.w.example.com", "y.w.example.com", 200)]
     [Trait("Defect", "TLS-16")]
     public async Task A_request_for_a_host_with_another_entry_is_misdirected(string serverName, string host, int expected)

@@ -201,14 +201,14 @@ public sealed class TlsHandshakeTests
     [Fact]
     public async Task A_client_that_leaves_during_the_selection_is_let_go_and_the_selection_cancelled()
     {
-        TaskCompletionSource cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<bool> cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Selector selector = new((_, cancellation) =>
         {
             TaskCompletionSource<TlsIdentity?> never = new();
             cancellation.Register(() =>
             {
                 never.TrySetCanceled(cancellation);
-                cancelled.TrySetResult();
+                cancelled.TrySetResult(Thread.CurrentThread.IsThreadPoolThread);
             });
             return new ValueTask<TlsIdentity?>(never.Task);
         });
@@ -217,7 +217,7 @@ public sealed class TlsHandshakeTests
         await socket.SendAsync(await TlsHellos.CaptureAsync());
         await RawPeers.ReadToEndAsync(socket);
         Assert.Equal(TlsFailure.HandshakeTimeout, server.NextOutcome().Failure);
-        await cancelled.Task.WaitAsync(Guard.Time);
+        Assert.True(await cancelled.Task.WaitAsync(Guard.Time)); // application code, and not on the loop
         await server.WhenEmptyAsync();
     }
 

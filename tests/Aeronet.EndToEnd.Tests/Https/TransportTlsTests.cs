@@ -10,6 +10,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Threading.Tasks;
 using Aeronet.Server;
 using Aeronet.TestSupport.Hosting;
+using Aeronet.TestSupport.Programs;
 using Aeronet.TestSupport.Tls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
@@ -88,6 +89,42 @@ public sealed class TransportTlsTests : IDisposable
         });
         Assert.Equal("HTTP/2 https Tls13 True", await GetAsync(host, 2)); // an SslStream
         Assert.Contains(host.Logs.Entries, static entry => entry.Id == 2161);
+    }
+
+    [Fact]
+    public async Task What_Kestrels_TLS_cannot_honour_stops_the_start()
+    {
+        Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => AppHost.StartAsync(
+            ServerKind.KestrelOnAeronetHttps,
+            Describe,
+            static builder => builder.WebHost.UseAeronetTransportTls(static tls => tls.HandshakeLimits.MaxConcurrent = 10),
+            static kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen =>
+            {
+                listen.Use(static next => next);
+                listen.UseHttps(s_certificate);
+            }),
+            listen: false));
+        Assert.Contains("AeronetTlsOptions.HandshakeLimits.MaxConcurrent", fault.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("localhost", HttpStatusCode.OK)]
+    [InlineData("b.example.com", HttpStatusCode.MisdirectedRequest)]
+    [InlineData("B.example.com.:443", HttpStatusCode.MisdirectedRequest)]
+    [Trait("Defect", "TLS-16")]
+    public async Task A_request_for_another_name_s_host_is_misdirected_in_HTTP_2_too(string host, HttpStatusCode expected)
+    {
+        await using AppHost server = await AppHost.StartAsync(
+            ServerKind.KestrelOnAeronetHttps,
+            Describe,
+            static builder => builder.WebHost.UseAeronetTransportTls(static tls => tls.Sni["b.example.com"] = new Transport.AeronetTlsName { ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.RequireCertificate }),
+            static kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.UseHttps(s_certificate)),
+            listen: false);
+        ProgramResult? curl = await ExternalProgram.TryRunAsync("curl", ["-sSk", "--http2", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "-H", $"Host: {host}", $"https://localhost:{server.EndPoint.Port}/"]);
+        if (curl is not null)
+        {
+            Assert.Equal($"2 {(int)expected}", curl.Output);
+        }
     }
 
     [Fact]

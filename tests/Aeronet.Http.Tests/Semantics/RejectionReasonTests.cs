@@ -11,7 +11,7 @@ public sealed class RejectionReasonTests
     [Fact]
     public void Every_reason_has_a_status_a_section_and_a_message()
     {
-        HashSet<int> statuses = [400, 405, 408, 411, 413, 414, 417, 431, 501, 505];
+        HashSet<int> statuses = [400, 405, 408, 411, 413, 414, 417, 421, 431, 501, 505];
         foreach (RejectionReason reason in Enum.GetValues<RejectionReason>().Where(r => r != RejectionReason.None))
         {
             ProtocolError error = ProtocolError.Create(reason, 7);

@@ -312,6 +312,28 @@ public sealed class HttpsEndpointTests : IDisposable
     }
 
     [Fact]
+    [Trait("Defect", "TLS-5")]
+    public async Task A_chain_policy_without_roots_of_its_own_trusts_the_server_s_authorities_only()
+    {
+        X509Certificate2 client = TestCertificates.Shared.Client("client");
+        foreach ((X509Certificate2Collection authorities, bool isWelcome) in ((X509Certificate2Collection, bool)[])[([TestCertificates.Shared.Root, TestCertificates.Shared.Intermediate], true), ([new TestCertificates("others").Root], false)])
+        {
+            SharedTls shared = Shared() with { ClientTrust = new ClientTrust { Authorities = authorities } };
+            TlsSettings settings = Read(static listen => listen.UseHttps(new TlsHandshakeCallbackOptions
+            {
+                OnConnection = static _ => new ValueTask<SslServerAuthenticationOptions>(new SslServerAuthenticationOptions
+                {
+                    ServerCertificate = s_certificate,
+                    ClientCertificateRequired = true,
+                    CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck },
+                }),
+            }), shared);
+            TlsClientCertificates clients = (await SelectAsync(settings, "a"))!.ClientCertificates;
+            Assert.Equal(isWelcome, clients.Validation!(Connection(), client, null, SslPolicyErrors.None));
+        }
+    }
+
+    [Fact]
     public async Task The_short_form_of_an_options_callback_works_too()
     {
         TlsSettings settings = Read(static listen => listen.UseHttps(

@@ -24,7 +24,8 @@ internal sealed class ScriptedTlsClient : IDisposable
 
     /// <param name="version">0x303 for TLS 1.2, 0x304 for TLS 1.3.</param>
     /// <param name="certificate">Shown when the server asks, also after the handshake.</param>
-    public ScriptedTlsClient(int version = 0x304, X509Certificate2? certificate = null)
+    /// <param name="applicationProtocol">Offered; null: none.</param>
+    public ScriptedTlsClient(int version = 0x304, X509Certificate2? certificate = null, string? applicationProtocol = null)
     {
         _context = SSL_CTX_new(TLS_client_method());
         Check(SSL_CTX_ctrl(_context, CtrlSetMinVersion, version, 0));
@@ -33,6 +34,12 @@ internal sealed class ScriptedTlsClient : IDisposable
         {
             Use(certificate);
             SSL_CTX_set_post_handshake_auth(_context, 1);
+        }
+
+        if (applicationProtocol is not null)
+        {
+            byte[] offer = [(byte)applicationProtocol.Length, .. Encoding.ASCII.GetBytes(applicationProtocol)];
+            Check(SSL_CTX_set_alpn_protos(_context, offer, (uint)offer.Length) == 0 ? 1 : 0);
         }
 
         _ssl = SSL_new(_context);
@@ -166,6 +173,9 @@ internal sealed class ScriptedTlsClient : IDisposable
 
     [DllImport(Ssl)]
     private static extern void SSL_CTX_set_post_handshake_auth(nint context, int value);
+
+    [DllImport(Ssl)]
+    private static extern int SSL_CTX_set_alpn_protos(nint context, byte[] protocols, uint length);
 
     [DllImport(Ssl, CharSet = CharSet.Ansi, BestFitMapping = false)]
     private static extern int SSL_CTX_use_certificate_chain_file(nint context, string file);

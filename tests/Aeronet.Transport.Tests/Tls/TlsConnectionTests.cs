@@ -211,6 +211,50 @@ public sealed class TlsConnectionTests
         Assert.StartsWith("CN=late", (await second.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_is_sent_between_two_halves_of_a_delayed_certificate_waits_for_the_second()
+    {
+        using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"));
+        tls.ShakeHands();
+        tls.Handler.Reads = false;
+        Task<X509Certificate2?> asked = Ask(tls);
+        tls.Receive();
+        Assert.Equal("", tls.Client.Read());
+        byte[] flight = tls.Client.Take();
+        int half = 5 + (flight[3] << 8 | flight[4]); // the first record, of several
+        Assert.True(half < flight.Length);
+        tls.Send(flight[..half]);
+        int tries = 0;
+        tls.Handler.WhenWritable = handler =>
+        {
+            tries++;
+            if (handler.Connection.Send("refused"u8).IsWouldBlock)
+            {
+                handler.Connection.NotifyWhenWritable();
+            }
+        };
+        tls.Handler.OnWritable();
+        tls.Loop.Turn(20);
+        Assert.Equal(1, tries); // no turn was spent on trying again
+        tls.Send(flight[half..]);
+        tls.Loop.Turn(2);
+        tls.Receive();
+        Assert.Equal("refused", tls.Client.Read());
+        Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [Trait("Defect", "TLS-29")]
+    public async Task A_delayed_certificate_is_not_asked_for_in_HTTP_2()
+    {
+        TlsIdentity identity = new() { Certificates = Delaying.Certificates, ClientCertificates = Delaying.ClientCertificates, ApplicationProtocols = ["h2"] };
+        using SimulatedTls tls = new(identity, clientCertificate: TestCertificates.Shared.Client("late"), applicationProtocol: "h2");
+        tls.ShakeHands();
+        int before = tls.Peer.ReceivedCount;
+        Assert.Null(await Ask(tls).WaitAsync(Guard.Time));
+        Assert.Equal(before, tls.Peer.ReceivedCount);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

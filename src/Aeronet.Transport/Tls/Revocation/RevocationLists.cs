@@ -53,9 +53,13 @@ internal sealed class RevocationLists
         bool hasCurrent = false;
         foreach (RevocationList list in _lists)
         {
-            if (issuer is null || !list.IsOf(certificate.IssuerName) || !IsSigned(list, issuer))
+            if (!list.IsOf(certificate.IssuerName))
             {
                 continue;
+            }
+            if (issuer is null ? !list.Names(certificate) : !IsSigned(list, issuer))
+            {
+                continue; // without the issuer the signature cannot be checked; but a certificate that the operator's own list names is not let in
             }
             // A list that is too old can miss a name, but what it names is revoked for good.
             if (list.Names(certificate))

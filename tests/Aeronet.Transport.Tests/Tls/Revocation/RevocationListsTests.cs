@@ -87,6 +87,21 @@ public sealed class RevocationListsTests : IDisposable
     }
 
     [Fact]
+    public void What_a_list_names_is_not_let_in_where_the_issuer_is_not_known()
+    {
+        // An application that pins accepts chains that end nowhere; the operator's list still counts.
+        RevocationLists lists = Lists([RevocationList.Parse(List(s_bad), "crl")]);
+        foreach ((X509Certificate2 certificate, bool expected) in ((X509Certificate2, bool)[])[(s_good, true), (s_bad, false)])
+        {
+            using var chain = new X509Chain();
+            chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+            chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+            Assert.False(chain.Build(certificate));
+            Assert.Equal(expected, lists.IsAccepted(chain));
+        }
+    }
+
+    [Fact]
     public void A_file_without_a_list_is_refused_by_name()
     {
         string path = Path.Combine(_folder, "nothing");
