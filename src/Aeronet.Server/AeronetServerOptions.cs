@@ -7,7 +7,7 @@ namespace Aeronet.Server;
 /// <summary>Where application code starts.</summary>
 public enum ApplicationMode
 {
-    /// <summary>On a thread-pool thread, as Kestrel does: dearer than <see cref="Inline"/> by a thread switch per request (a quarter of Kestrel's CPU per keep-alive GET), and when more requests block than the pool has threads, all wait until it has grown.</summary>
+    /// <summary>On a thread-pool thread, as Kestrel does: dearer than <see cref="Inline"/> by a thread switch per request, and when more requests block than the pool has threads, all wait until it has grown.</summary>
     ThreadPool,
 
     /// <summary>On the thread of the loop that received the request. When the code blocks or computes for longer than <see cref="AeronetTransportOptions.HandOffTime"/> (1 ms), the loop goes on with another thread; an endpoint that does so again and again leaves the loop's thread by itself as soon as routing has found it.</summary>

@@ -82,8 +82,8 @@ internal static class AeronetTlsOptionsReader
         reader.Int(nameof(limits.Burst), value => limits.Burst = value);
         reader.Int(nameof(limits.PeerRatePerSecond), value => limits.PeerRatePerSecond = value);
         reader.Int(nameof(limits.PeerBurst), value => limits.PeerBurst = value);
-        reader.Int(nameof(limits.Ipv4PrefixLength), value => limits.Ipv4PrefixLength = value);
-        reader.Int(nameof(limits.Ipv6PrefixLength), value => limits.Ipv6PrefixLength = value);
+        reader.Int(nameof(limits.IPv4PrefixLength), value => limits.IPv4PrefixLength = value);
+        reader.Int(nameof(limits.IPv6PrefixLength), value => limits.IPv6PrefixLength = value);
         reader.Int(nameof(limits.PeerTableSize), value => limits.PeerTableSize = value);
     }
 }

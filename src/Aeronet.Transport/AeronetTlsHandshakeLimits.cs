@@ -19,10 +19,10 @@ public sealed class AeronetTlsHandshakeLimits
     public int PeerBurst { get; set; }
 
     /// <summary>Bits of an IPv4 address that make a network. Default 32; range 8 to 32.</summary>
-    public int Ipv4PrefixLength { get; set; } = 32;
+    public int IPv4PrefixLength { get; set; } = 32;
 
     /// <summary>Bits of an IPv6 address that make a network. Default 64, what one subscriber gets; range 16 to 128.</summary>
-    public int Ipv6PrefixLength { get; set; } = 64;
+    public int IPv6PrefixLength { get; set; } = 64;
 
     /// <summary>Networks remembered for <see cref="PeerRatePerSecond"/>, 32 bytes each. Default 16,384; range 512 to 1,048,576. With more than that the ones that have been quiet longest are forgotten.</summary>
     public int PeerTableSize { get; set; } = 16 * 1024;

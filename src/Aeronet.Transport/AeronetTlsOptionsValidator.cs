@@ -134,8 +134,8 @@ internal sealed class AeronetTlsOptionsValidator : IValidateOptions<AeronetTlsOp
         faults.Range("HandshakeLimits.Burst", limits.Burst, 0, RateMax);
         faults.Range("HandshakeLimits.PeerRatePerSecond", limits.PeerRatePerSecond, 0, RateMax);
         faults.Range("HandshakeLimits.PeerBurst", limits.PeerBurst, 0, RateMax);
-        faults.Range("HandshakeLimits.Ipv4PrefixLength", limits.Ipv4PrefixLength, 8, 32);
-        faults.Range("HandshakeLimits.Ipv6PrefixLength", limits.Ipv6PrefixLength, 16, 128);
+        faults.Range("HandshakeLimits.IPv4PrefixLength", limits.IPv4PrefixLength, 8, 32);
+        faults.Range("HandshakeLimits.IPv6PrefixLength", limits.IPv6PrefixLength, 16, 128);
         faults.Range("HandshakeLimits.PeerTableSize", limits.PeerTableSize, 512, CountMax);
         if (limits is { Burst: > 0, RatePerSecond: 0 })
         {

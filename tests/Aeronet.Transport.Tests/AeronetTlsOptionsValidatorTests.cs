@@ -35,14 +35,14 @@ public sealed class AeronetTlsOptionsValidatorTests
         options.HandshakeLimits.MaxConcurrent = -1;
         options.HandshakeLimits.Burst = 3;
         options.HandshakeLimits.PeerBurst = 3;
-        options.HandshakeLimits.Ipv6PrefixLength = 129;
+        options.HandshakeLimits.IPv6PrefixLength = 129;
         string[] faults = Faults(options);
         foreach (string expected in new[]
         {
             "CipherPreset is Modern", "CipherSuites is \"ALL\"", "KernelTls is 9", "KeyLogFile", "ReloadDelay is 00:02:00", "Certificates[0] is empty", "Certificates[1] is empty", "Certificates[1] is a KeyFile", "Sni is \"bad name\"", "Sni is \"a.*.example.com\"",
             "Sni[bad name].ClientCertificateMode is 77", "Tickets.KeyLifetime is 00:00:01", "Tickets.MaxKeys is 17; allowed: 1 to 16", "Tickets.SessionCacheSize is -1", "Tickets.KeyFiles is of 1 files",
             "Stapling.ResponderTimeout", "Stapling.RefreshInterval", "ClientTrust.RequireRevocationList", "HandshakeLimits.MaxConcurrent is -1; allowed: 0 to 1048576", "HandshakeLimits.Burst is 3",
-            "HandshakeLimits.PeerBurst is 3", "HandshakeLimits.Ipv6PrefixLength is 129",
+            "HandshakeLimits.PeerBurst is 3", "HandshakeLimits.IPv6PrefixLength is 129",
         })
         {
             Assert.Single(faults, fault => fault.StartsWith("AeronetTlsOptions." + expected, StringComparison.Ordinal));

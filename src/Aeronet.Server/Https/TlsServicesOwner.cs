@@ -142,8 +142,8 @@ internal sealed class TlsServicesOwner : IDisposable
                 Burst = limits.Burst,
                 PeerRatePerSecond = limits.PeerRatePerSecond,
                 PeerBurst = limits.PeerBurst,
-                Ipv4PrefixLength = limits.Ipv4PrefixLength,
-                Ipv6PrefixLength = limits.Ipv6PrefixLength,
+                IPv4PrefixLength = limits.IPv4PrefixLength,
+                IPv6PrefixLength = limits.IPv6PrefixLength,
                 PeerTableSize = limits.PeerTableSize,
             });
 

@@ -21,9 +21,9 @@ internal readonly record struct HandshakeLimits
 
     public int PeerBurst { get; init; }
 
-    public int Ipv4PrefixLength { get; init; }
+    public int IPv4PrefixLength { get; init; }
 
-    public int Ipv6PrefixLength { get; init; }
+    public int IPv6PrefixLength { get; init; }
 
     /// <summary>Networks that are remembered.</summary>
     public int PeerTableSize { get; init; }
@@ -74,7 +74,7 @@ internal sealed class HandshakeLimiter : ITlsAdmission
             return Refuse(TlsRefusal.Concurrency, ref _refusedConcurrency);
         }
         long nowNs = nowMs * NanosecondsPerMillisecond;
-        if (_peers is not null && peer.TryGetNetwork(_limits.Ipv4PrefixLength, _limits.Ipv6PrefixLength, out UInt128 network) && !_peers.TryTake(network, nowNs))
+        if (_peers is not null && peer.TryGetNetwork(_limits.IPv4PrefixLength, _limits.IPv6PrefixLength, out UInt128 network) && !_peers.TryTake(network, nowNs))
         {
             return Refuse(TlsRefusal.PeerRate, ref _refusedPeerRate);
         }

@@ -126,7 +126,7 @@ public sealed class HandshakeLimiterTests
         });
     }
 
-    private static HandshakeLimits Peers() => new() { PeerRatePerSecond = 1, PeerBurst = 2, Ipv4PrefixLength = 32, Ipv6PrefixLength = 64, PeerTableSize = 512 };
+    private static HandshakeLimits Peers() => new() { PeerRatePerSecond = 1, PeerBurst = 2, IPv4PrefixLength = 32, IPv6PrefixLength = 64, PeerTableSize = 512 };
 
     private static int Admitted(HandshakeLimiter limiter, string peer, long nowMs, int attempts)
     {
