@@ -13,10 +13,12 @@ using Microsoft.Extensions.Logging;
 namespace Aeronet.Transport.Listen;
 
 /// <summary>One endpoint of an application that takes its connections one by one (Kestrel, a <c>ConnectionHandler</c> server).</summary>
-/// <remarks>The loops accept on their own; what nobody has taken yet waits here, <see cref="AeronetTransportOptions.Backlog"/> connections but at least 4,096, more are aborted.</remarks>
+/// <remarks>The loops accept on their own; what nobody has taken yet waits here, <see cref="AeronetTransportOptions.Backlog"/> connections at most, more are aborted. Its default, and more, stand for 4,096 at least.</remarks>
 internal sealed class AeronetConnectionListener : IConnectionListener, IConnectionAcceptor, IConnectionTaker
 {
-    private const int WaitingMin = 4096; // a burst of connections comes faster than any application takes them one by one
+    // A burst of connections comes faster than any application takes them one by one. Somebody who asks for a smaller backlog than the default means it.
+    private const int UsualBacklog = 512;
+    private const int WaitingMin = 4096;
 
     private readonly SharedLoops _loops;
     private readonly PipeBridgeSettings _settings;
@@ -34,7 +36,7 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
         _loops = loops;
         _group = group;
         _settings = settings;
-        _accepted = Channel.CreateBounded<AeronetConnectionContext>(new BoundedChannelOptions(Math.Max(group.Options.Backlog, WaitingMin))
+        _accepted = Channel.CreateBounded<AeronetConnectionContext>(new BoundedChannelOptions(group.Options.Backlog < UsualBacklog ? group.Options.Backlog : Math.Max(group.Options.Backlog, WaitingMin))
         {
             AllowSynchronousContinuations = settings.IsInline, // the loop hands over in a call for application code
         });
