@@ -47,11 +47,25 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         Output = new ResponseOutput(this);
         _requestHeaders = new RequestHeaders(Settings.RequestHeaderEncodingSelector, !Settings.DisableStringReuse);
         ResponseFields = new ResponseHeaders(Settings.ResponseHeaderEncodingSelector);
-        FinishElsewhereAction = () => Session.FinishElsewhere(this);
+        FinishElsewhereAction = FinishSuspended;
         InitializeFeatures();
     }
 
     public AppRunner Runner { get; }
+
+    // The continuation of a suspended application: on the thread pool, where what is thrown would end the process.
+    private void FinishSuspended()
+    {
+        Http1Session session = Session;
+        try
+        {
+            session.FinishElsewhere(this);
+        }
+        catch (Exception exception)
+        {
+            session.FailEnded(this, exception);
+        }
+    }
 
     // Gone between requests: a feature that the application kept finds no stream of another connection.
     private ConnectionKeep Keep
@@ -420,6 +434,11 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
     {
         get
         {
+            if (Head.Method == Aeronet.Http.Semantics.HttpMethod.Connect)
+            {
+                return false; // its authority is the tunnel's other end
+            }
+
             ReadOnlySpan<byte> authority = default;
             if (Head.HostFromTarget)
             {

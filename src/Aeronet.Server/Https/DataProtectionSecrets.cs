@@ -58,7 +58,7 @@ internal sealed class DataProtectionSecrets : ISharedSecretSource
         XElement exported = key.Descriptor.ExportToXml().SerializedDescriptorElement;
         // Anything else of the descriptor may be no secret at all.
         XElement masterKey = exported.Descendants().FirstOrDefault(static element => element.Name.LocalName == "masterKey" && element.Value.Trim().Length > 0)
-            ?? throw new TlsConfigurationException($"The key {key.KeyId} of Data Protection has no master key of its own (a custom authenticated encryptor?); use TlsTicketKeys.Files or Random.");
+            ?? throw new TlsConfigurationException($"The key {key.KeyId} of Data Protection has no master key of its own (a custom authenticated encryptor?); use TlsTicketKeys.Files or TlsTicketKeys.Process.");
         byte[] material = Encoding.UTF8.GetBytes(masterKey.Value.Trim());
         byte[] secret = new byte[32];
         Span<byte> salt = stackalloc byte[16];

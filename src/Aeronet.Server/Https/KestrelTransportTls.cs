@@ -10,6 +10,7 @@ using Aeronet.Server.Binding;
 using Aeronet.Server.Diagnostics;
 using Aeronet.Transport;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Loop;
 using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
@@ -17,6 +18,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -30,6 +32,7 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
 {
     private readonly KestrelServerOptions _kestrel;
     private readonly AeronetTlsOptions _options;
+    private readonly TransportBackend _backend;
     private readonly ILogger _logger;
     private readonly ServerTls _tls;
     private readonly Func<IServer> _server; // Kestrel's own factories ask for us: not before it is there
@@ -40,11 +43,12 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     private readonly List<(ListenAddress Address, EndPoint EndPoint)> _addresses = []; // of the host, not bound yet
     private bool _prefersAddresses;
 
-    public KestrelTransportTls(IServiceProvider services, IOptions<KestrelServerOptions> kestrel, IOptions<AeronetServerOptions> options, ILoggerFactory loggers, System.Diagnostics.Metrics.IMeterFactory? meters = null)
+    public KestrelTransportTls(IServiceProvider services, IOptions<KestrelServerOptions> kestrel, IOptions<AeronetServerOptions> options, IOptions<AeronetTransportOptions> transport, ILoggerFactory loggers, System.Diagnostics.Metrics.IMeterFactory? meters = null)
     {
         _server = services.GetRequiredService<IServer>;
         _kestrel = kestrel.Value;
         _options = options.Value.Tls;
+        _backend = transport.Value.Backend;
         _logger = loggers.CreateLogger(TlsServiceLog.Category);
         _tls = new ServerTls(_options, services, new TlsMetrics(meters), TimeProvider.System, loggers, hasHttp2: true);
     }
@@ -52,6 +56,10 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     /// <summary>Takes down the addresses that the host has set, because Kestrel clears them before it binds, and refuses requests that came in under another server name's demands.</summary>
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => application =>
     {
+        if (LoopBackend.Resolve(_backend, out string? _) != TransportBackend.Epoll)
+        {
+            Decline("any endpoint", "the loops need epoll, and there is none here, or the backend Sockets was asked for."); // nobody will ask us for an endpoint
+        }
         if (_server().Features.Get<IServerAddressesFeature>() is { } feature)
         {
             lock (_gate)
@@ -73,8 +81,13 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     // RFC 9110 15.5.20, as on Aeronet's own HTTP. Browsers send requests for other names of a certificate over one HTTP/2 connection.
     private static bool IsMisdirected(HttpContext context) =>
         context.Features.Get<ITlsHandshakeFeature>() is TlsFeatures { HasServerNames: true } tls
+        && !IsTunnel(context)
         && context.Request.Host.Value is { Length: > 0 } host
         && tls.IsMisdirected(HostSyntax.NameOf(Encoding.Latin1.GetBytes(host)));
+
+    // The authority of CONNECT is the tunnel's other end; that of an extended CONNECT (WebSockets, RFC 8441) is ours.
+    private static bool IsTunnel(HttpContext context) =>
+        Microsoft.AspNetCore.Http.HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true };
 
     private static Task RefuseAsync(HttpContext context)
     {
@@ -90,11 +103,7 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
         }
         if (WhyNot(request.Options) is { } reason)
         {
-            if (PortableTls.FindNotHonoured(_options, https: null) is { Count: > 0 } names)
-            {
-                throw new InvalidOperationException($"TLS of the HTTPS endpoint {request.Name} stays with Kestrel, which cannot honour {string.Join(", ", names)}: {reason}");
-            }
-            TlsServiceLog.TransportTlsDeclined(_logger, request.Name, reason);
+            Decline(request.Name, reason);
             return null;
         }
         _tls.Add(request, isNative: true);
@@ -123,6 +132,15 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
     }
 
     public void Dispose() => _tls.Dispose();
+
+    private void Decline(string endpoint, string reason)
+    {
+        if (PortableTls.FindNotHonoured(_options, https: null) is { Count: > 0 } names)
+        {
+            throw new TlsConfigurationException($"TLS of {endpoint} stays with Kestrel, which cannot honour {string.Join(", ", names)}: {reason}");
+        }
+        TlsServiceLog.TransportTlsDeclined(_logger, endpoint, reason);
+    }
 
     private static string? WhyNot(ListenOptions options)
     {

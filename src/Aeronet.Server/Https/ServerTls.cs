@@ -41,7 +41,7 @@ internal sealed class ServerTls : IDisposable
     private SharedTls? _shared;             // as _owner
     private FileWatch? _watch;              // as _owner, where changes are followed
     private IDisposable? _configuration;    // as _watch
-    private TlsControl? _control;           // as _owner
+    private TlsControl? _control;           // Non-null once an endpoint has TLS
     private bool _disposed;
 
     /// <param name="options">Valid.</param>
@@ -105,6 +105,7 @@ internal sealed class ServerTls : IDisposable
             lock (_gate)
             {
                 _portable.Add(request);
+                Attach();
             }
 
             return;
@@ -121,9 +122,14 @@ internal sealed class ServerTls : IDisposable
         }
     }
 
-    private static void EnsureHonoured(EndpointRequest request, AeronetTlsOptions options)
+    private void EnsureHonoured(EndpointRequest request, AeronetTlsOptions options)
     {
-        if (PortableTls.FindNotHonoured(options, KestrelInternals.GetHttpsOptions(request.Options)) is { Count: > 0 } names)
+        List<string> names = PortableTls.FindNotHonoured(options, KestrelInternals.GetHttpsOptions(request.Options));
+        if (_services.GetService<TlsControl>()?.Authorities is not null)
+        {
+            names.Add($"{nameof(IAeronetTls)}.{nameof(IAeronetTls.UpdateClientAuthorities)}");
+        }
+        if (names.Count > 0)
         {
             throw new TlsConfigurationException($"The HTTPS endpoint {request.Name} has other connection middleware beside UseHttps, or is not bound by Aeronet's loops, so its TLS is SslStream, which cannot honour {string.Join(", ", names)}.");
         }
@@ -173,7 +179,7 @@ internal sealed class ServerTls : IDisposable
     {
         lock (_gate)
         {
-            if (_disposed || _owner is null)
+            if (_disposed)
             {
                 return true;
             }
@@ -182,6 +188,11 @@ internal sealed class ServerTls : IDisposable
             {
                 AeronetTlsOptions options = ReadOptions();
                 _portable.ForEach(request => EnsureHonoured(request, options));
+                if (_owner is null)
+                {
+                    return true; // all TLS is on SslStream: nothing of ours is to be read again
+                }
+
                 files = LoadFiles(options);
                 bool areKeysGood = Use(options, files);
                 files = null;
@@ -244,8 +255,7 @@ internal sealed class ServerTls : IDisposable
         _files = files;
         _shared = Share(_options, files);
         _metrics.ObserveStaples(_owner.StapleCounts);
-        _control = _services.GetService<TlsControl>();
-        _control?.Attach(this);
+        Attach();
         if (_options.ReloadOnChange)
         {
             _watch = new FileWatch(_time, _options.ReloadDelay, () => Reload(), _logger);
@@ -256,6 +266,12 @@ internal sealed class ServerTls : IDisposable
                 _configuration = ChangeToken.OnChange(section.GetReloadToken, watch.Touch);
             }
         }
+    }
+
+    private void Attach()
+    {
+        _control ??= _services.GetService<TlsControl>();
+        _control?.Attach(this);
     }
 
     // All new settings are made before the first endpoint gets its own; one that OpenSSL refuses gives the others back what they had.

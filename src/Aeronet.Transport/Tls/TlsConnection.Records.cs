@@ -313,6 +313,7 @@ internal sealed partial class TlsConnection
     private bool TryBeginSend(out int alreadySent)
     {
         alreadySent = 0;
+        _recordBytesLeft = RecordBytesMax; // OpenSSL may have to read the rest of a flight first
         if (_held > 0)
         {
             if (!TryFlush())

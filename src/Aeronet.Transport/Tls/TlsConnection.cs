@@ -204,17 +204,22 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
             LookForCertificate();
         }
 
+        if (TryRetrySend())
+        {
+            _protocol!.OnReadable(peerClosed);
+        }
+    }
+
+    /// <summary>Something of the peer has come: what could not be sent before it is tried again. False: the connection is closed.</summary>
+    private bool TryRetrySend()
+    {
         if (Has(State.SendAwaitsRead))
         {
             Clear(State.SendAwaitsRead);
             _protocol!.OnWritable();
-            if (Has(State.Closed))
-            {
-                return;
-            }
         }
 
-        _protocol!.OnReadable(peerClosed);
+        return !Has(State.Closed);
     }
 
     public void OnWritable()
@@ -292,6 +297,11 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
             if (_isCertificateAwaited)
             {
                 LookForCertificate();
+            }
+
+            if (!TryRetrySend())
+            {
+                return;
             }
 
             _protocol!.OnReadable(IsPeerClosed);

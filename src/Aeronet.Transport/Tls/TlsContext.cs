@@ -16,11 +16,10 @@ internal sealed class TlsContext
     private const SslProtocols Known = SslProtocols.Tls | SslProtocols.Tls11 | SslProtocols.Tls12 | SslProtocols.Tls13;
     private const SslProtocols Usual = SslProtocols.Tls12 | SslProtocols.Tls13;
 
-    private TlsContext(TlsIdentity identity, SslContext ssl, TlsContextSet? names)
+    private TlsContext(TlsIdentity identity, SslContext ssl)
     {
         Identity = identity;
         Ssl = ssl;
-        Names = names;
     }
 
     public TlsIdentity Identity { get; }
@@ -28,20 +27,24 @@ internal sealed class TlsContext
     public SslContext Ssl { get; }
 
     /// <summary>The set with the names beside which this context was chosen; null: there are no names.</summary>
-    public TlsContextSet? Names { get; }
+    public TlsContextSet? Names { get; private init; }
+
+    /// <summary>One of those names.</summary>
+    public bool IsNamed { get; private init; }
 
     /// <param name="identity">What is to be used.</param>
     /// <param name="name">Sessions resume only under the same name and the same demands on the client's certificate.</param>
     /// <param name="settings">The rest of the endpoint's settings.</param>
     /// <param name="names">The set that it is for, if that has names.</param>
+    /// <param name="isNamed">One of them.</param>
     /// <exception cref="TlsConfigurationException">It cannot be used; one reason at least.</exception>
-    public static TlsContext Create(TlsIdentity identity, string name, TlsSettings settings, TlsContextSet? names = null)
+    public static TlsContext Create(TlsIdentity identity, string name, TlsSettings settings, TlsContextSet? names, bool isNamed)
     {
         List<SslCertificate> certificates = [];
         try
         {
             AddCertificates(identity, certificates);
-            return new TlsContext(identity, SslContext.Create(MakeOptions(identity, name, settings, certificates)), names);
+            return new TlsContext(identity, SslContext.Create(MakeOptions(identity, name, settings, certificates))) { Names = names, IsNamed = isNamed };
         }
         catch (SslContextException refused)
         {

@@ -65,9 +65,7 @@ internal sealed class TlsContextSet
     public TlsContext? Find(string serverName) => FindName(serverName) ?? _default;
 
     /// <summary>A handshake for this name would have chosen otherwise: other demands on the client may hold there.</summary>
-    public bool IsOther(TlsContext chosen, string host) => FindName(host) is { } named ? named != chosen : IsNamed(chosen);
-
-    private bool IsNamed(TlsContext context) => _exact.ContainsValue(context) || _wildcards.Exists(wildcard => wildcard.Context == context);
+    public bool IsOther(TlsContext chosen, string host) => FindName(host) is { } named ? named != chosen : chosen.IsNamed;
 
     private TlsContext? FindName(string serverName)
     {
@@ -95,7 +93,7 @@ internal sealed class TlsContextSet
 
     /// <summary>The context of an identity that the selector chose, made when it is seen for the first time.</summary>
     /// <exception cref="TlsConfigurationException">It cannot be used.</exception>
-    public TlsContext For(TlsIdentity identity) => _selected.GetValue(identity, made => TlsContext.Create(made, $"selected:{made.Certificates[0].Leaf.Thumbprint}", Settings, SelfIfNamed));
+    public TlsContext For(TlsIdentity identity) => _selected.GetValue(identity, made => TlsContext.Create(made, $"selected:{made.Certificates[0].Leaf.Thumbprint}", Settings, SelfIfNamed, isNamed: false));
 
     private TlsContextSet? SelfIfNamed => Settings.Names.Count > 0 ? this : null;
 
@@ -108,7 +106,7 @@ internal sealed class TlsContextSet
 
         try
         {
-            return TlsContext.Create(identity, name, Settings, SelfIfNamed);
+            return TlsContext.Create(identity, name, Settings, SelfIfNamed, isNamed: name.Length > 0);
         }
         catch (TlsConfigurationException fault)
         {

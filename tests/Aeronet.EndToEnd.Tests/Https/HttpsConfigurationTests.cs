@@ -296,6 +296,26 @@ public sealed class HttpsConfigurationTests : IDisposable
         Assert.StartsWith($"HTTP/1.1 {expected} ", await new StreamReader(stream).ReadToEndAsync().WaitAsync(Guard.Time), StringComparison.Ordinal);
     }
 
+    [Fact]
+    [Trait("Defect", "TLS-16")]
+    public async Task A_tunnel_s_other_end_is_no_misdirected_host()
+    {
+        using var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        string authority = $"127.0.0.1:{((IPEndPoint)target.LocalEndpoint).Port}";
+        await using AppHost server = await StartAsync(ServerKind.Aeronet, static listen => listen.UseHttps(s_a), options =>
+        {
+            options.Tls.Sni["b.example.com"] = new AeronetTlsName { Certificates = { new AeronetTlsCertificate { Certificate = s_b } } };
+            options.ConnectTunnels.Enabled = true;
+            options.ConnectTunnels.Allow.Add(authority);
+        });
+        await using SslStream stream = await ConnectAsync(server, "b.example.com");
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+        byte[] answer = new byte[12];
+        await stream.ReadExactlyAsync(answer).AsTask().WaitAsync(Guard.Time);
+        Assert.Equal("HTTP/1.1 200", Encoding.ASCII.GetString(answer));
+    }
+
     [Theory, BothServers]
     [Trait("Defect", "TLS-16")]
     public async Task An_endpoint_with_one_certificate_serves_every_host(ServerKind server)
@@ -329,6 +349,20 @@ public sealed class HttpsConfigurationTests : IDisposable
 
         Assert.True(tls.UpdateClientAuthorities(null));
         Assert.NotNull(await TryGetAsync(host, "a.example.com", s_client));
+    }
+
+    [Theory, InlineData(ServerKind.AeronetSockets)]
+    [Trait("Defect", "TLS-22")]
+    public async Task Authorities_that_SslStream_would_not_ask_are_refused_aloud(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static listen => listen.UseHttps(s_a, static https => https.ClientCertificateMode = ClientCertificateMode.RequireCertificate));
+        host.ErrorsExpected = true;
+        IAeronetTls tls = host.Services.GetRequiredService<IAeronetTls>();
+        Assert.True(tls.Reload());
+        Assert.False(tls.UpdateClientAuthorities([s_authority.Root]));
+        LogEntry refused = await host.Logs.WaitForAsync(static entry => entry.Id == 2122);
+        Assert.Contains("UpdateClientAuthorities", refused.Message, StringComparison.Ordinal);
+        Assert.True(tls.UpdateClientAuthorities(null));
     }
 
     [Theory, InlineData(ServerKind.Aeronet)]

@@ -91,6 +91,35 @@ public sealed class TransportTlsTests : IDisposable
         Assert.Contains(host.Logs.Entries, static entry => entry.Id == 2161);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Without_epoll_Kestrel_keeps_its_TLS_unless_more_was_asked_for(bool asksForMore)
+    {
+        Task<AppHost> starting = AppHost.StartAsync(
+            ServerKind.KestrelOnAeronetHttps,
+            Describe,
+            builder => builder.WebHost.UseAeronetTransport(static options => options.Backend = Transport.TransportBackend.Sockets).UseAeronetTransportTls(tls =>
+            {
+                if (asksForMore)
+                {
+                    tls.ClientTrust.RequireRevocationList = true;
+                    tls.ClientTrust.RevocationListFiles.Add("clients.crl");
+                }
+            }),
+            static kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.UseHttps(s_certificate)),
+            listen: false);
+        if (asksForMore)
+        {
+            Assert.Contains("AeronetTlsOptions.ClientTrust.RevocationListFiles", (await Assert.ThrowsAnyAsync<Exception>(() => starting)).ToString(), StringComparison.Ordinal);
+            return;
+        }
+
+        await using AppHost host = await starting;
+        Assert.Equal("HTTP/2 https Tls13 True", await GetAsync(host, 2));
+        Assert.Contains(host.Logs.Entries, static entry => entry.Id == 2161);
+    }
+
     [Fact]
     public async Task What_Kestrels_TLS_cannot_honour_stops_the_start()
     {

@@ -2,10 +2,17 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Threading;
+using System.Xml.Linq;
 using Aeronet.Server.Https;
 using Aeronet.TestSupport.Kernel;
+using Aeronet.Transport;
+using Aeronet.Transport.Connections;
+using Aeronet.Transport.Tls;
 using Aeronet.Transport.Tls.Tickets;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.AuthenticatedEncryption;
+using Microsoft.AspNetCore.DataProtection.AuthenticatedEncryption.ConfigurationModel;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -84,6 +91,20 @@ public sealed class DataProtectionSecretsTests : IDisposable
         return new DataProtectionSecrets(keys, services.GetRequiredService<IDataProtectionProvider>());
     }
 
+    [Fact]
+    public void A_ring_whose_keys_have_no_material_of_their_own_is_a_fault_of_the_configuration()
+    {
+        using ServiceProvider services = new ServiceCollection()
+            .AddSingleton<IKeyManager>(new ForeignKeys())
+            .AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider())
+            .BuildServiceProvider();
+        AeronetTlsOptions options = new();
+        options.Tickets.Keys = TlsTicketKeys.DataProtection;
+        TlsConfigurationException fault = Assert.Throws<TlsConfigurationException>(() => TlsServicesOwner.Create(options, "/", isProduction: true, services, new Deaf(), TimeProvider.System, NullLogger.Instance));
+        Assert.StartsWith("AeronetTlsOptions.Tickets: ", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("no master key of its own", fault.Message, StringComparison.Ordinal);
+    }
+
     private static byte[] Name(TicketKeyRing ring)
     {
         byte[] name = new byte[16];
@@ -92,4 +113,50 @@ public sealed class DataProtectionSecretsTests : IDisposable
     }
 
     private static bool Knows(TicketKeyRing ring, byte[] name) => ring.CopyByName(name, new byte[32], new byte[32], out _) > 0;
+
+    private sealed class Deaf : ITlsObserver
+    {
+        public void OnHandshakeStarted(TransportConnection connection)
+        {
+        }
+
+        public void OnHandshakeEnded(in TlsHandshakeEvent handshake)
+        {
+        }
+    }
+
+    // As an application with an encryptor of its own has them: what the descriptor exports is a reference to a key elsewhere.
+    private sealed class ForeignKeys : IKeyManager
+    {
+        public IReadOnlyCollection<IKey> GetAllKeys() => [new ForeignKey()];
+
+        public IKey CreateNewKey(DateTimeOffset activationDate, DateTimeOffset expirationDate) => throw new NotSupportedException();
+
+        public CancellationToken GetCacheExpirationToken() => CancellationToken.None;
+
+        public void RevokeKey(Guid keyId, string? reason = null) => throw new NotSupportedException();
+
+        public void RevokeAllKeys(DateTimeOffset revocationDate, string? reason = null) => throw new NotSupportedException();
+    }
+
+    private sealed class ForeignKey : IKey, IAuthenticatedEncryptorDescriptor, IAuthenticatedEncryptorDescriptorDeserializer
+    {
+        public DateTimeOffset ActivationDate => DateTimeOffset.UtcNow.AddDays(-1);
+
+        public DateTimeOffset CreationDate => ActivationDate;
+
+        public DateTimeOffset ExpirationDate => DateTimeOffset.UtcNow.AddDays(1);
+
+        public bool IsRevoked => false;
+
+        public Guid KeyId { get; } = Guid.NewGuid();
+
+        public IAuthenticatedEncryptorDescriptor Descriptor => this;
+
+        public IAuthenticatedEncryptor? CreateEncryptor() => null;
+
+        public IAuthenticatedEncryptorDescriptor ImportFromXml(XElement element) => this;
+
+        public XmlSerializedDescriptorInfo ExportToXml() => new(new XElement("descriptor", new XElement("vaultKey", "https://vault.example/keys/1")), typeof(ForeignKey));
+    }
 }

@@ -1,5 +1,7 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -25,14 +27,15 @@ internal sealed class ScriptedTlsClient : IDisposable
     /// <param name="version">0x303 for TLS 1.2, 0x304 for TLS 1.3.</param>
     /// <param name="certificate">Shown when the server asks, also after the handshake.</param>
     /// <param name="applicationProtocol">Offered; null: none.</param>
-    public ScriptedTlsClient(int version = 0x304, X509Certificate2? certificate = null, string? applicationProtocol = null)
+    /// <param name="chain">Sent behind the certificate.</param>
+    public ScriptedTlsClient(int version = 0x304, X509Certificate2? certificate = null, string? applicationProtocol = null, IEnumerable<X509Certificate2>? chain = null)
     {
         _context = SSL_CTX_new(TLS_client_method());
         Check(SSL_CTX_ctrl(_context, CtrlSetMinVersion, version, 0));
         Check(SSL_CTX_ctrl(_context, CtrlSetMaxVersion, version, 0));
         if (certificate is not null)
         {
-            Use(certificate);
+            Use(certificate, chain ?? []);
             SSL_CTX_set_post_handshake_auth(_context, 1);
         }
 
@@ -119,14 +122,15 @@ internal sealed class ScriptedTlsClient : IDisposable
         SSL_CTX_free(_context);
     }
 
-    private void Use(X509Certificate2 certificate)
+    private void Use(X509Certificate2 certificate, IEnumerable<X509Certificate2> chain)
     {
         string folder = Directory.CreateTempSubdirectory("aeronet").FullName;
         try
         {
             string pem = Path.Combine(folder, "client.pem");
             using ECDsa key = certificate.GetECDsaPrivateKey() ?? throw new InvalidOperationException("The client's key must be on a curve.");
-            File.WriteAllText(pem, certificate.ExportCertificatePem() + "\n" + key.ExportECPrivateKeyPem() + "\n");
+            string sent = string.Join("\n", chain.Prepend(certificate).Select(static one => one.ExportCertificatePem()));
+            File.WriteAllText(pem, sent + "\n" + key.ExportECPrivateKeyPem() + "\n");
             Check(SSL_CTX_use_certificate_chain_file(_context, pem));
             Check(SSL_CTX_use_PrivateKey_file(_context, pem, FileTypePem));
         }

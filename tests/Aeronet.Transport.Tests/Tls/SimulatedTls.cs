@@ -18,7 +18,7 @@ internal sealed class SimulatedTls : IDisposable, ITlsObserver
     private readonly RecordingAcceptor _protocols = new();
     private int _fed; // of what the server has sent
 
-    public SimulatedTls(TlsIdentity? identity = null, int version = 0x304, X509Certificate2? clientCertificate = null, ITlsAdmission? admission = null, Action<RecordingHandler>? prepare = null, string? applicationProtocol = null)
+    public SimulatedTls(TlsIdentity? identity = null, int version = 0x304, X509Certificate2? clientCertificate = null, ITlsAdmission? admission = null, Action<RecordingHandler>? prepare = null, string? applicationProtocol = null, IEnumerable<X509Certificate2>? clientChain = null)
     {
         TlsSettings settings = new()
         {
@@ -28,7 +28,7 @@ internal sealed class SimulatedTls : IDisposable, ITlsObserver
         TlsAcceptor acceptor = new(new TlsEndpoint(settings), _protocols, NullLogger.Instance);
         _protocols.Prepare = prepare;
         Loop.Acceptor.Instead = acceptor.Accept;
-        Client = new ScriptedTlsClient(version, clientCertificate, applicationProtocol);
+        Client = new ScriptedTlsClient(version, clientCertificate, applicationProtocol, clientChain);
         Peer = Loop.Kernel.Connect(Loop.Listener);
     }
 

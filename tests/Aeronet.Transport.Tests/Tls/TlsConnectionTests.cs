@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading.Tasks;
 using Aeronet.Native.Libc;
@@ -238,6 +239,35 @@ public sealed class TlsConnectionTests
         Assert.Equal(1, tries); // no turn was spent on trying again
         tls.Send(flight[half..]);
         tls.Loop.Turn(2);
+        tls.Receive();
+        Assert.Equal("refused", tls.Client.Read());
+        Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_sent_before_a_long_answer_has_been_taken_in_leaves_when_it_has()
+    {
+        // The flight is longer than one call takes: the rest is taken in after a post, and no edge follows it.
+        using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"), clientChain: Enumerable.Repeat(TestCertificates.Shared.Intermediate, 80));
+        tls.ShakeHands();
+        tls.Handler.Reads = false;
+        Task<X509Certificate2?> asked = Ask(tls);
+        tls.Receive();
+        Assert.Equal("", tls.Client.Read());
+        byte[] flight = tls.Client.Take();
+        int first = 5 + (flight[3] << 8 | flight[4]);
+        Assert.True(flight.Length > 2 * first);
+        tls.Send(flight[..first]);
+        tls.Handler.WhenWritable = static handler =>
+        {
+            if (handler.Connection.Send("refused"u8).IsWouldBlock)
+            {
+                handler.Connection.NotifyWhenWritable();
+            }
+        };
+        tls.Handler.OnWritable();
+        tls.Send(flight[first..]);
+        tls.Loop.Turn(10);
         tls.Receive();
         Assert.Equal("refused", tls.Client.Read());
         Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
