@@ -199,13 +199,15 @@ public sealed class AeronetTransportFactoryTests
     [Fact]
     public async Task Connections_that_nobody_takes_are_ended_with_the_listener_and_above_the_limit_at_once()
     {
-        IConnectionListener listener = await Factory(options => options.Backlog = 1).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        LogCapture logs = new();
+        IConnectionListener listener = await Factory(options => options.Backlog = 1, logs).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         using Socket kept = await ConnectAsync(listener.EndPoint);
         await Assert.ThrowsAsync<SocketException>(async () =>
         {
             using Socket refused = await ConnectAsync(listener.EndPoint);
             await refused.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time);
         });
+        await logs.WaitForAsync(static entry => entry.Id == 1025);
         await listener.DisposeAsync().AsTask().WaitAsync(Guard.Time);
         await Assert.ThrowsAsync<SocketException>(async () => await kept.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
     }

@@ -15,6 +15,9 @@ internal static class AddressRace
     /// <summary>The head start of each address: RFC 8305 section 8, "Connection Attempt Delay", as recommended.</summary>
     internal static readonly TimeSpan HeadStart = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>Attempts under way at once: who answers for a name decides how many addresses it has.</summary>
+    internal const int AttemptsMax = 4;
+
     /// <summary>The first connection that is through; the other attempts are cancelled, and what they bring nevertheless is discarded.</summary>
     /// <exception cref="SocketException">No address takes the connection: the last refusal.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -30,10 +33,10 @@ internal static class AddressRace
             {
                 if (next < addresses.Length)
                 {
-                    running.Add(connectAsync(addresses[next++], ended.Token));
+                    running.Add(TryAsync(addresses[next++]));
                 }
                 Task<Task<T>> first = Task.WhenAny(running);
-                if (next < addresses.Length)
+                if (next < addresses.Length && running.Count < AttemptsMax)
                 {
                     await ((Task)first).WaitAsync(HeadStart, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     if (!first.IsCompleted)
@@ -53,6 +56,10 @@ internal static class AddressRace
                 }
             }
         }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken); // the caller's own, by which HttpClient knows its time-out
+        }
         finally
         {
             await ended.CancelAsync().ConfigureAwait(false);
@@ -61,6 +68,9 @@ internal static class AddressRace
                 _ = DiscardAsync(loser, discardAsync);
             }
         }
+
+        // A refusal that is thrown at once, as for want of a route, is one like any other.
+        async Task<T> TryAsync(IPAddress address) => await connectAsync(address, ended.Token).ConfigureAwait(false);
     }
 
     private static async Task DiscardAsync<T>(Task<T> loser, Func<T, ValueTask> discardAsync)

@@ -148,7 +148,7 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
         int due = Interlocked.Exchange(ref _due, 0);
         if ((due & Due.HandOver) != 0 && !_taker.TryTake(this))
         {
-            _bridge.Abort(new ConnectionAbortedException("Nobody accepts connections any more."));
+            _bridge.Abort(new ConnectionAbortedException("The connection was not taken: too many wait, or nobody accepts any more."));
         }
         if ((due & Due.CancelClosed) != 0 && _features?.TakeClosedSource() is { } source)
         {

@@ -318,9 +318,12 @@ internal sealed class ConnectionFeatures :
         }
         catch (AggregateException exception)
         {
-            TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception);
+            ReportFailedCallback(exception);
         }
     }
+
+    // Log providers are foreign code, too: what they throw would end the process where there is nobody above.
+    private void ReportFailedCallback(Exception exception) => Guard.Run(() => TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception));
 
     /// <summary>As <see cref="Cancel"/>, on the thread pool.</summary>
     internal void CancelElsewhere(CancellationTokenSource? source)
@@ -381,7 +384,7 @@ internal sealed class ConnectionFeatures :
             }
             catch (Exception exception)
             {
-                TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception);
+                ReportFailedCallback(exception);
             }
         }
     }
@@ -421,7 +424,7 @@ internal sealed class ConnectionFeatures :
             }
             catch (Exception exception)
             {
-                TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception);
+                ReportFailedCallback(exception);
             }
         }
     }

@@ -69,6 +69,9 @@ internal static partial class TransportLog
     [LoggerMessage(1024, LogLevel.Error, "A connection accepted on {EndPoint} could not be served.", EventName = "AcceptorFailed")]
     public static partial void AcceptorFailed(ILogger logger, EndPoint endPoint, Exception exception);
 
+    [LoggerMessage(1025, LogLevel.Warning, "{Waiting} connections accepted on {EndPoint} wait to be taken by the application; further ones are reset until it has taken some.", EventName = "TooManyWaiting")]
+    public static partial void TooManyWaiting(ILogger logger, int waiting, EndPoint endPoint);
+
     [LoggerMessage(1030, LogLevel.Error, "Connection id \"{ConnectionId}\": its protocol failed with an unhandled exception; the connection is aborted.", EventName = "HandlerFailed")]
     public static partial void HandlerFailed(ILogger logger, string connectionId, Exception exception);
 

@@ -116,7 +116,7 @@ internal sealed class ForeignListener
         }
         catch (Exception exception)
         {
-            Guard.Run(() => TransportLog.PipelineFailed(_logger, context.ConnectionId, exception)); // the transport's own: its features, its disposal
+            ReportFailure(context.ConnectionId, exception); // the transport's own: its features, its disposal
         }
         finally
         {
@@ -155,13 +155,18 @@ internal sealed class ForeignListener
         }
         catch (Exception exception) when (exception is ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
         {
-            Guard.Run(() => TransportLog.PipelineAborted(_logger, connection.ConnectionId, exception));
+            ReportAbort(connection.ConnectionId, exception);
         }
         catch (Exception exception)
         {
-            Guard.Run(() => TransportLog.PipelineFailed(_logger, connection.ConnectionId, exception));
+            ReportFailure(connection.ConnectionId, exception);
         }
     }
+
+    // Methods of their own, or every connection would allocate what a lambda captures.
+    private void ReportFailure(string connectionId, Exception exception) => Guard.Run(() => TransportLog.PipelineFailed(_logger, connectionId, exception));
+
+    private void ReportAbort(string connectionId, Exception exception) => Guard.Run(() => TransportLog.PipelineAborted(_logger, connectionId, exception));
 
     private async Task EndAsync()
     {

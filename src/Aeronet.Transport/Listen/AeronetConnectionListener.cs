@@ -5,6 +5,7 @@ using System.Threading;
 using System.Threading.Channels;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
+using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Loop;
 using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
@@ -29,6 +30,7 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     private TlsEndpoint? _tlsEndpoint; // Null for cleartext
     private int _openCount = 1; // what may still bring connections: those on their way to the queue, and the endpoint until it is unbound
     private int _isUnbound;
+    private int _isFull; // connections were turned away, and it has been said
 
     internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings, ITransportTls? tls = null)
     {
@@ -83,7 +85,12 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     {
         try
         {
-            return _accepted.Writer.TryWrite(connection);
+            bool isTaken = _accepted.Writer.TryWrite(connection);
+            if (!isTaken && Volatile.Read(ref _isUnbound) == 0 && Interlocked.Exchange(ref _isFull, 1) == 0)
+            {
+                Guard.Run(() => TransportLog.TooManyWaiting(_settings.Logger, _accepted.Reader.Count, EndPoint)); // once per episode
+            }
+            return isTaken;
         }
         finally
         {
@@ -98,6 +105,10 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
         {
             if (_accepted.Reader.TryRead(out AeronetConnectionContext? connection))
             {
+                if (Volatile.Read(ref _isFull) != 0 && _accepted.Reader.Count == 0)
+                {
+                    Volatile.Write(ref _isFull, 0); // the episode is over
+                }
                 return connection;
             }
         }

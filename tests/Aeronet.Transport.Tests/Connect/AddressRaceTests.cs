@@ -105,12 +105,50 @@ public sealed class AddressRaceTests
         _clock.Advance(AddressRace.HeadStart);
         WaitForAttempts(2);
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => race.WaitAsync(Guard.Time));
+        OperationCanceledException cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => race.WaitAsync(Guard.Time));
+        Assert.Equal(source.Token, cancelled.CancellationToken);
         Assert.All(_attempts, static attempt => Assert.True(attempt.Task.IsCanceled));
     }
 
-    private Task<string> Run(bool followsToken = true, CancellationToken cancellation = default) => AddressRace.RunAsync(
-        s_addresses,
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_refusal_that_is_thrown_at_once_is_one_like_any_other(int at)
+    {
+        TaskCompletionSource<string> other = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int asked = 0;
+        Task<string> race = AddressRace.RunAsync(
+            s_addresses[..2],
+            (_, _) => asked++ == at ? throw new SocketException((int)SocketError.NetworkUnreachable) : other.Task,
+            static _ => default,
+            _clock,
+            CancellationToken.None);
+        _clock.Advance(AddressRace.HeadStart);
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref asked) == 2, Guard.Time));
+        Assert.False(race.IsCompleted);
+        other.SetResult("connected");
+        Assert.Equal("connected", await race.WaitAsync(Guard.Time));
+    }
+
+    [Fact]
+    public async Task However_many_addresses_a_name_has_few_are_tried_at_once()
+    {
+        Task<string> race = Run(addresses: [.. s_addresses, .. s_addresses, .. s_addresses]);
+        for (int attempts = 2; attempts <= AddressRace.AttemptsMax; attempts++)
+        {
+            _clock.Advance(AddressRace.HeadStart);
+            WaitForAttempts(attempts);
+        }
+
+        Assert.Equal(0, _clock.TimerCount); // no head start is running
+        _attempts[2].SetException(new SocketException((int)SocketError.ConnectionRefused));
+        WaitForAttempts(AddressRace.AttemptsMax + 1);
+        _attempts[0].SetResult("first");
+        Assert.Equal("first", await race.WaitAsync(Guard.Time));
+    }
+
+    private Task<string> Run(bool followsToken = true, IPAddress[]? addresses = null, CancellationToken cancellation = default) => AddressRace.RunAsync(
+        addresses ?? s_addresses,
         (address, token) =>
         {
             TaskCompletionSource<string> attempt = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -5,12 +5,15 @@ using System.Globalization;
 using System.IO.Pipelines;
 using System.Linq;
 using System.Text;
+using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Native.Libc;
+using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
 using Aeronet.Transport.Connections;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 using Xunit.Abstractions;
@@ -510,6 +513,32 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
         Assert.True(peer.IsClosedByServer);
     }
 
+    [Theory]
+    [InlineData(PipeScheduling.Inline)]
+    [InlineData(PipeScheduling.ThreadPool)]
+    public void Callbacks_and_loggers_that_throw_end_their_connection_and_nothing_else(PipeScheduling scheduling)
+    {
+        using BridgeLoop loop = new(options => options.PipeScheduling = scheduling, new ThrowingLogger());
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        using ManualResetEventSlim told = new();
+        connection.ConnectionClosed.Register(() =>
+        {
+            told.Set();
+            throw new InvalidOperationException("a fault of the application");
+        });
+        connection.Transport.Input.ReadAsync().GetAwaiter().UnsafeOnCompleted(static () => throw new InvalidOperationException("another one"));
+        peer.Reset();
+        loop.Turn(3);
+        Assert.True(told.Wait(Guard.Time));
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                loop.Turn();
+                return peer.IsClosedByServer;
+            },
+            Guard.Time)); // the thread pool asks the loop for it
+    }
+
     [Fact]
     public void An_end_without_a_reason_is_no_reset()
     {
@@ -724,11 +753,12 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     private sealed class BridgeLoop : IConnectionTaker, IDisposable
     {
         private readonly List<AeronetConnectionContext> _taken = [];
+        private int _takenCount;
 
-        public BridgeLoop(Action<AeronetTransportOptions>? configure = null)
+        public BridgeLoop(Action<AeronetTransportOptions>? configure = null, ILogger? logger = null)
         {
-            Inner = new SimulatedLoop(configure: configure);
-            PipeBridgeSettings settings = new(Inner.Loop.Options, NullLogger.Instance);
+            Inner = new SimulatedLoop(logger, configure);
+            PipeBridgeSettings settings = new(Inner.Loop.Options, logger ?? NullLogger.Instance);
             Inner.Acceptor.Instead = connection =>
             {
                 AeronetConnectionContext context = new(connection, settings, this);
@@ -746,13 +776,16 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
         public (SimulatedPeer Peer, ConnectionContext Connection) Connect()
         {
             SimulatedPeer peer = Kernel.Connect(Inner.Listener);
+            int before = _taken.Count;
             Turn();
+            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref _takenCount) > before, Guard.Time)); // on the thread pool a moment later
             return (peer, _taken[^1]);
         }
 
         bool IConnectionTaker.TryTake(AeronetConnectionContext connection)
         {
             _taken.Add(connection);
+            Volatile.Write(ref _takenCount, _taken.Count);
             return true;
         }
 
