@@ -211,6 +211,7 @@ internal sealed class AppRunner<TContext> : AppRunner
             catch (Exception exception)
             {
                 OnServerFault(exception);
+                Dispose(context, exception); // hosting's scope and counts end with the request, however it ends
                 return Task.CompletedTask;
             }
 
@@ -249,9 +250,10 @@ internal sealed class AppRunner<TContext> : AppRunner
 
         private async Task EndAsync(TContext context, Task run)
         {
+            Exception? error = null;
+            bool isSound = true;
             try
             {
-                Exception? error = null;
                 try
                 {
                     await run.ConfigureAwait(false);
@@ -274,20 +276,32 @@ internal sealed class AppRunner<TContext> : AppRunner
                 }
 
                 await EndResponseAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                isSound = false;
+                error ??= exception;
+                OnServerFault(exception);
+            }
+
+            // However the response has ended: the application's callbacks, hosting's scope and its counts end with the request.
+            try
+            {
                 if (HasOnCompleted)
                 {
                     await FireOnCompletedAsync().ConfigureAwait(false);
                 }
-
-                Dispose(context, error);
-                if (NeedsBodyDrain)
-                {
-                    await DrainBodyAsync().ConfigureAwait(false);
-                }
             }
             catch (Exception exception)
             {
+                isSound = false;
                 OnServerFault(exception);
+            }
+
+            Dispose(context, error);
+            if (isSound && NeedsBodyDrain)
+            {
+                await DrainAsync().ConfigureAwait(false);
             }
         }
 

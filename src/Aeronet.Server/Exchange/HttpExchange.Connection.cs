@@ -249,7 +249,7 @@ internal abstract partial class HttpExchange :
             }
             catch (AggregateException exception)
             {
-                log.ApplicationError(connectionId, "", exception); // the application's own callbacks; the pool thread must survive
+                Guard.Run(() => log.ApplicationError(connectionId, "", exception)); // the application's own callbacks; the pool thread must survive
             }
         }
     }

@@ -343,7 +343,17 @@ internal sealed class RequestBody : IValueTaskSource<int>
 
     public void FailTooSlow()
     {
-        ReportTooSlow();
+        try
+        {
+            ReportTooSlow();
+        }
+        catch (Exception exception)
+        {
+            // A log provider or a listener of the diagnostic event: the reader, whose wait is ours now, must not wait for ever.
+            _exchange.DisableKeepAlive();
+            _failure ??= exception;
+        }
+
         EndWait(-1);
     }
 

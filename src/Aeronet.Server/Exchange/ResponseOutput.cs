@@ -413,7 +413,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     }
 
     // Encoders and log providers are foreign code, and here no application is on the stack to catch what they throw. Nothing of the response may
-    // follow (its head may be half written), so the connection ends at once; who waits is told outside of the gate.
+    // follow (its head is missing), so the connection ends at once; who waits is told outside of the gate.
     private Exception GiveUp(Exception exception)
     {
         _deferring = false;
@@ -761,9 +761,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             return;
         }
 
-        _headCommitted = true;
         _exchange.MarkStarted();
         (_framing, _declaredLength) = ResponseHead.Write(_exchange, _wire, Blocks, final, _contentWritten);
+        _headCommitted = true; // not before it is written: content must never leave without a head, whatever an encoder throws
     }
 
     private void CommitPending()

@@ -82,7 +82,7 @@ internal sealed class EventLoopGroup
 
     /// <summary>Starts the loops; nothing listens yet.</summary>
     /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>
-    /// <exception cref="InvalidOperationException">The system gives no thread for a loop.</exception>
+    /// <exception cref="InvalidOperationException">The system gives no thread for a loop or the monitor.</exception>
     /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
     public static EventLoopGroup Start(AeronetTransportOptions options, ILoggerFactory loggerFactory, IMeterFactory? meterFactory = null, TimeProvider? timeProvider = null, Action<ThreadStart, string>? startThread = null)
     {

@@ -56,15 +56,8 @@ internal sealed class HandOffMonitor
     /// <summary>Responses that wait for more of themselves.</summary>
     public HeldFlushes Held => _held;
 
-    public void Start()
-    {
-        Thread thread = new(Main)
-        {
-            Name = "Aeronet hand-off monitor",
-            IsBackground = true,
-        };
-        thread.UnsafeStart();
-    }
+    /// <exception cref="InvalidOperationException">The system gives no thread.</exception>
+    public void Start() => _threads.StartBeside(Main, "Aeronet hand-off monitor");
 
     /// <summary>There is something to look at. Any thread.</summary>
     public void Wake()

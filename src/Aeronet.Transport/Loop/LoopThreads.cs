@@ -74,6 +74,20 @@ internal sealed class LoopThreads
         thread.Run(loop);
     }
 
+    /// <summary>Starts a thread that is no loop's.</summary>
+    /// <exception cref="InvalidOperationException">The system gives none.</exception>
+    public void StartBeside(ThreadStart main, string name)
+    {
+        try
+        {
+            _startThread(main, name);
+        }
+        catch (Exception exception) // OutOfMemoryException, whatever the reason
+        {
+            throw new InvalidOperationException($"The system gives no thread for the {name}.", exception);
+        }
+    }
+
     /// <summary>Lets another thread become the loop while the present one is inside application code. False: it has just returned, the system gives no thread, or (unless <paramref name="mayExceed"/>) too many are out. Any thread.</summary>
     public bool TryMove(IRunnableLoop loop, long ticket, bool mayExceed)
     {
@@ -140,6 +154,7 @@ internal sealed class LoopThreads
             OnRefused(exception);
             return null;
         }
+        Volatile.Write(ref _refusedUntil, 0);
         Interlocked.Increment(ref _alive); // it cannot end before it is given something to run
         return thread;
     }

@@ -25,7 +25,10 @@ internal sealed class FaultyLoggerFactory : ILoggerFactory, ILogger
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
-    public bool IsEnabled(LogLevel logLevel) => true;
+    /// <summary>Asking the provider fails, too.</summary>
+    public bool IsEnabledFails { get; set; }
+
+    public bool IsEnabled(LogLevel logLevel) => IsEnabledFails ? throw new InvalidOperationException("The log provider's fault.") : true;
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {

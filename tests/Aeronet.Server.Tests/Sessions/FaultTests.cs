@@ -1,6 +1,8 @@
 using System;
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Linq;
+using System.Text;
 using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
@@ -8,6 +10,7 @@ using Aeronet.Server.Tests.Diagnostics;
 using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Kernel;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xunit;
 
 namespace Aeronet.Server.Tests.Sessions;
@@ -94,10 +97,13 @@ public sealed class FaultTests : IDisposable
         ScriptedServer server = new(Write, null, options => options.ApplicationMode = mode, _log);
         _log.At["ConnectionHeadResponseBodyWrite"] = FaultyLoggerFactory.Throw; // while the response ends
         _log.At["ServerFault"] = FaultyLoggerFactory.Throw;
+        int disposed = 0;
+        server.WhenContextIsDisposed = () => Interlocked.Increment(ref disposed);
         ScriptedConnection connection = server.Connect();
         connection.Arrive(Head);
         MisuseTests.SettleUntil(server, () => connection.IsClosed);
         AssertClosed(server, connection);
+        Assert.Equal(1, disposed); // hosting's scope and counts end with the request
 
         static Task Write(IFeatureCollection features)
         {
@@ -105,6 +111,95 @@ public sealed class FaultTests : IDisposable
             writer.Write("x"u8);
             return Task.CompletedTask;
         }
+    }
+
+    [Theory]
+    [InlineData(ApplicationMode.Inline, false)]
+    [InlineData(ApplicationMode.ThreadPool, false)]
+    [InlineData(ApplicationMode.Inline, true)]
+    [InlineData(ApplicationMode.ThreadPool, true)]
+    public void A_log_provider_that_cannot_be_asked_ends_the_connection_and_not_the_process(ApplicationMode mode, bool suspends)
+    {
+        int disposed = 0;
+        int completed = 0;
+        ScriptedServer server = new(
+            async features =>
+            {
+                features.GetRequiredFeature<IHttpResponseFeature>().OnCompleted(
+                    _ =>
+                    {
+                        completed++;
+                        return Task.CompletedTask;
+                    },
+                    "");
+                if (suspends)
+                {
+                    await Task.Yield();
+                }
+
+                _log.IsEnabledFails = true; // from here to the end of the exchange
+            },
+            null,
+            options => options.ApplicationMode = mode,
+            _log)
+        {
+            WhenContextIsDisposed = () => Interlocked.Increment(ref disposed),
+        };
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        MisuseTests.SettleUntil(server, () => connection.IsClosed);
+        Assert.Equal((1, 1), (disposed, completed));
+        Assert.Equal(0, server.Loop.Blocks.RentedCount);
+    }
+
+    [Fact]
+    public void A_reader_of_slow_content_learns_of_it_although_the_report_fails()
+    {
+        Task<int>? reading = null;
+        ScriptedServer server = new(
+            features => reading = features.GetRequiredFeature<IHttpRequestFeature>().Body.ReadAsync(new byte[5]).AsTask(),
+            static kestrel => kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5)),
+            loggerFactory: _log);
+        _log.At["RequestBodyMinimumDataRateNotSatisfied"] = FaultyLoggerFactory.Throw;
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+        for (int second = 0; second < 7; second++)
+        {
+            connection.Advance(1_000);
+        }
+
+        MisuseTests.SettleUntil(server, () => reading!.IsCompleted);
+        Assert.True(reading!.IsFaulted);
+        MisuseTests.SettleUntil(server, () => connection.IsClosed || connection.IsSendShutDown);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Content_never_leaves_without_the_head_that_could_not_be_written(bool isCaught)
+    {
+        string content = string.Concat(Enumerable.Repeat("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 5000)); // more than is held back
+        bool isFaulty = false;
+        ScriptedServer server = new(
+            async features =>
+            {
+                features.GetRequiredFeature<IHttpResponseFeature>().Headers["X-Name"] = "\u00e9"; // asked for its encoding here, and again when it is written
+                isFaulty = true;
+                try
+                {
+                    await features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.WriteAsync(Encoding.ASCII.GetBytes(content));
+                }
+                catch (InvalidOperationException) when (isCaught)
+                {
+                    // As an application may do.
+                }
+            },
+            kestrel => kestrel.ResponseHeaderEncodingSelector = _ => isFaulty ? throw new InvalidOperationException("the selector's fault") : Encoding.Latin1,
+            loggerFactory: _log);
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        MisuseTests.SettleUntil(server, () => connection.IsClosed || connection.IsSendShutDown);
+        Assert.DoesNotContain("200 OK", connection.Sent, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -278,6 +278,13 @@ internal sealed class ScriptedConnection : TransportConnection
     public override void Close()
     {
         IsClosed = true;
-        _handler!.OnClosed();
+        try
+        {
+            _handler!.OnClosed();
+        }
+        catch (Exception exception)
+        {
+            _loop.Failures.Add(exception); // as the real connection: reported, and closed all the same
+        }
     }
 }

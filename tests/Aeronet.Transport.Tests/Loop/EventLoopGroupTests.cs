@@ -347,21 +347,25 @@ public sealed class EventLoopGroupTests
         }
     }
 
-    [Fact]
-    public void A_group_that_gets_no_thread_for_a_loop_does_not_start_and_holds_nothing()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)] // the monitor's
+    public void A_group_that_gets_no_thread_for_a_loop_does_not_start_and_holds_nothing(int given)
     {
         int descriptors = CountDescriptors();
         List<Thread> threads = [];
         Assert.Throws<InvalidOperationException>(() => EventLoopGroup.Start(new AeronetTransportOptions { IOThreadCount = 3 }, NullLoggerFactory.Instance, startThread: (main, _) =>
         {
-            if (threads.Count == 1)
+            if (threads.Count == given)
             {
                 throw new InsufficientMemoryException();
             }
             threads.Add(new Thread(main));
-            threads[0].Start();
+            threads[^1].Start();
         }));
-        Assert.True(Assert.Single(threads).Join(s_patience));
+        Assert.Equal(given, threads.Count);
+        Assert.All(threads, static thread => Assert.True(thread.Join(s_patience)));
         Assert.Equal(descriptors, CountDescriptors());
     }
 
