@@ -58,7 +58,11 @@ public sealed class AeronetTlsOptions
     /// <summary>Refuses clients that offer application protocols (ALPN) of which the server has none. Default false: they go on without one, as on Kestrel. RFC 7301 section 3.2.</summary>
     public bool RequireApplicationProtocolMatch { get; set; }
 
-    /// <summary>Whether the kernel encrypts records. Default <see cref="TlsKernelMode.Off"/>.</summary>
+    /// <summary>Whether the kernel encrypts what is sent (Linux: the module <c>tls</c>, loaded before the server starts; and a libssl built with it). Default <see cref="TlsKernelMode.Off"/>.</summary>
+    /// <remarks>
+    /// It saves a copy of large responses; a handshake costs two system calls more, a response one. Cipher suites that the kernel does not know stay in user space, connection by connection: the tag <c>records</c>
+    /// of <c>aeronet.tls.handshakes</c> counts both. A client that asks the server to change its keys (KeyUpdate, RFC 8446 section 4.6.3) loses the connection. What is received is decrypted in user space.
+    /// </remarks>
     public TlsKernelMode KernelTls { get; set; }
 
     /// <summary>Session resumption.</summary>

@@ -46,6 +46,7 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial nint recv(int sockfd, void* buf, nuint len, int flags);
     [LibraryImport(Name)] internal static partial nint send(int sockfd, void* buf, nuint len, int flags);
     [LibraryImport(Name)] internal static partial nint sendmsg(int sockfd, MessageHeader* msg, int flags);
+    [LibraryImport(Name)] internal static partial int poll(PollEntry* fds, nuint nfds, int timeout);
 
     internal const int O_CLOEXEC = 0x80000; // x86-64 and arm64 alike; O_RDONLY is 0
 
@@ -61,6 +62,21 @@ internal static unsafe partial class LibC
     {
         internal byte* Base;
         internal nuint Length;
+    }
+
+    /// <summary><c>struct pollfd</c></summary>
+    internal struct PollEntry
+    {
+        internal int Descriptor;
+        internal short Events;
+        internal short Happened;
+    }
+
+    /// <summary><c>struct linger</c></summary>
+    internal struct LingerOption
+    {
+        internal int IsOn;
+        internal int Seconds;
     }
 
     /// <summary><c>struct msghdr</c> of the 64-bit Linux ABIs.</summary>

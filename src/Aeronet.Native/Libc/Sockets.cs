@@ -17,12 +17,14 @@ internal static unsafe class Sockets
     internal const int ReuseAddress = 2; // SO_REUSEADDR
     internal const int Type = 3; // SO_TYPE
     internal const int Error = 4; // SO_ERROR
+    internal const int Linger = 13; // SO_LINGER
     internal const int ReusePort = 15; // SO_REUSEPORT
     internal const int AcceptConnections = 30; // SO_ACCEPTCONN
     internal const int TcpLevel = 6; // IPPROTO_TCP
     internal const int NoDelay = 1; // TCP_NODELAY
     internal const int Ipv6Level = 41; // IPPROTO_IPV6
     internal const int Ipv6Only = 26; // IPV6_V6ONLY
+    internal const short PollOut = 4; // POLLOUT
 
     public static SysResult CreateStream(ushort family) => SysResult.From(LibC.socket(family, Stream | NonBlocking | CloseOnExec, 0));
 
@@ -73,6 +75,27 @@ internal static unsafe class Sockets
     }
 
     public static SysResult Shutdown(int fd, ShutdownSide side) => SysResult.From(LibC.shutdown(fd, (int)side));
+
+    /// <summary>close(2) will reset the connection and drop what is unsent.</summary>
+    public static SysResult SetResetOnClose(int fd)
+    {
+        LibC.LingerOption atOnce = new() { IsOn = 1 };
+        return SysResult.From(LibC.setsockopt(fd, SocketLevel, Linger, &atOnce, (uint)sizeof(LibC.LingerOption)));
+    }
+
+    /// <summary>1 when the socket has room for more, or has failed; 0 when it is full.</summary>
+    public static SysResult IsWritable(int fd)
+    {
+        LibC.PollEntry entry = new() { Descriptor = fd, Events = PollOut };
+        while (true)
+        {
+            SysResult result = SysResult.From(LibC.poll(&entry, 1, 0));
+            if (result.Errno != Errno.EINTR)
+            {
+                return result;
+            }
+        }
+    }
 
     public static SysResult GetLocalName(int fd, out SockAddr address)
     {

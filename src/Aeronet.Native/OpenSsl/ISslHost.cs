@@ -11,8 +11,18 @@ internal interface ISslHost
     /// <returns>More than zero: bytes; zero: end of stream; <see cref="SslSession.WouldBlock"/> or <see cref="SslSession.ConnectionFailed"/>.</returns>
     int ReceiveRecords(Span<byte> into);
 
-    /// <summary>Takes all of it, sends it now or later.</summary>
+    /// <summary>Takes all of it, sends it now or later: records, or with <see cref="EncryptsSends"/> messages in cleartext.</summary>
     void SendRecords(ReadOnlySpan<byte> records);
+
+    /// <summary>What is sent is encrypted below OpenSSL.</summary>
+    bool EncryptsSends { get; }
+
+    /// <summary>Offers the key for what is sent, with <see cref="SslContextOptions.OffersSendKey"/>. True: the host encrypts from now on; false: OpenSSL goes on.</summary>
+    /// <param name="key">As the kernel wants it (<see cref="Libc.KernelTlsKey"/>). OpenSSL's memory, valid during the call.</param>
+    bool TryEncryptSends(ReadOnlySpan<byte> key);
+
+    /// <summary>Content type of what follows through <see cref="SendRecords"/>, with <see cref="EncryptsSends"/>.</summary>
+    void SetContentType(byte contentType);
 }
 
 /// <summary>Keys of session tickets, copied out so that no key object crosses into native code. Never throws.</summary>

@@ -34,10 +34,13 @@ internal static class OpenSslConstants
     internal const int VerifyPeer = 1;
     internal const int VerifyFailIfNoPeerCertificate = 2;
 
+    internal const int KeyUpdateNone = -1; // SSL_KEY_UPDATE_NONE
+
     internal const int ExtensionOk = 0; // SSL_TLSEXT_ERR_OK
     internal const int ExtensionAlertFatal = 2;
     internal const int ExtensionNoAcknowledgement = 3;
 
+    internal const ulong OptionEnableKernelTls = 1UL << 3; // SSL_OP_ENABLE_KTLS
     internal const ulong OptionNoTicket = 1UL << 14;
     internal const ulong OptionNoCompression = 1UL << 17;
     internal const ulong OptionPrioritizeChaCha = 1UL << 21;
@@ -49,6 +52,9 @@ internal static class OpenSslConstants
     internal const ulong OptionNoRenegotiation = 1UL << 30;
 
     internal const int ControlFlush = 11; // BIO_CTRL_FLUSH
+    internal const int ControlSetKernelTls = 72; // BIO_CTRL_SET_KTLS: no header has it, bio.h keeps the number free
+    internal const int ControlGetKernelTlsSend = 73; // BIO_CTRL_GET_KTLS_SEND
+    internal const int ControlSetRecordType = 74; // BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG: as 72
     internal const int FlagRead = 1; // BIO_FLAGS_READ
     internal const int FlagWrite = 2;
     internal const int FlagShouldRetry = 8;

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Aeronet.Native.Libc;
 
 namespace Aeronet.Native.OpenSsl;
 
@@ -21,6 +22,10 @@ internal static unsafe class SslCallbacks
     /// <summary>The peer's Finished came inside the current call; set only where <see cref="NoteMessage"/> is installed.</summary>
     [ThreadStatic]
     internal static bool PeerFinished;
+
+    /// <summary>This libssl can leave the encryption to who is below it: it asked whether that is so.</summary>
+    [ThreadStatic]
+    internal static bool AskedForKernelTls;
 
     /// <summary>The method of the BIO under every session, for the life of the process.</summary>
     internal static nint Method { get; } = MakeMethod();
@@ -258,7 +263,31 @@ internal static unsafe class SslCallbacks
     }
 
     [UnmanagedCallersOnly]
-    private static nint Control(nint bio, int command, nint number, void* pointer) => command == OpenSslConstants.ControlFlush ? 1 : 0;
+    private static nint Control(nint bio, int command, nint number, void* pointer)
+    {
+        try
+        {
+            switch (command)
+            {
+                case OpenSslConstants.ControlFlush:
+                    return 1;
+                case OpenSslConstants.ControlGetKernelTlsSend:
+                    AskedForKernelTls = true;
+                    return Host is { EncryptsSends: true } ? 1 : 0;
+                case OpenSslConstants.ControlSetKernelTls: // the number says whether it is the key for sending
+                    return number != 0 && Host is { } owner && owner.TryEncryptSends(KernelTlsKey.From((byte*)pointer)) ? 1 : 0;
+                case OpenSslConstants.ControlSetRecordType:
+                    Host?.SetContentType((byte)number);
+                    return 0;
+                default:
+                    return 0;
+            }
+        }
+        catch (Exception)
+        {
+            return 0;
+        }
+    }
 
     private static nint MakeMethod()
     {

@@ -72,6 +72,7 @@ internal sealed unsafe class SslContext : SafeHandleZeroOrMinusOneIsInvalid
         options |= Options.Tls11 ? 0 : OpenSslConstants.OptionNoTls11;
         options |= Options.Tls12 ? 0 : OpenSslConstants.OptionNoTls12;
         options |= Options.Tls13 ? 0 : OpenSslConstants.OptionNoTls13;
+        options |= Options.OffersSendKey ? OpenSslConstants.OptionEnableKernelTls : 0;
         LibSsl.SSL_CTX_set_options(handle, options);
         // Against a system-wide openssl.cnf: what was configured here is what holds.
         int min = Options.Tls10 ? OpenSslConstants.Tls10 : Options.Tls11 ? OpenSslConstants.Tls11 : Options.Tls12 ? OpenSslConstants.Tls12 : OpenSslConstants.Tls13;

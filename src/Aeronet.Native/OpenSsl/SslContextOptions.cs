@@ -50,6 +50,9 @@ internal sealed class SslContextOptions
     /// <summary>How long a session resumes, in seconds.</summary>
     public int SessionSeconds { get; init; } = 24 * 60 * 60;
 
+    /// <summary>The host gets the key for what is sent and may encrypt itself (<see cref="ISslHost.TryEncryptSends"/>).</summary>
+    public bool OffersSendKey { get; init; }
+
     /// <summary>Answers with the DER of an OCSP response for the DER certificate that was selected. Never throws.</summary>
     public Func<byte[], byte[]?>? FindStaple { get; init; }
 

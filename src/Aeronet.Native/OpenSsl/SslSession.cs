@@ -22,6 +22,9 @@ internal unsafe struct SslSession
     /// <summary>Plaintext, or bytes that are not decrypted yet, wait inside: epoll will not speak of them.</summary>
     public readonly bool HasPending => LibSsl.SSL_has_pending(_ssl) != 0;
 
+    /// <summary>The peer wants us to change the key for what we send before we send anything else; OpenSSL does so in the next <see cref="Write(ISslHost, ReadOnlySpan{byte})"/>. RFC 8446 section 4.6.3.</summary>
+    public readonly bool IsKeyUpdateDue => LibSsl.SSL_get_key_update_type(_ssl) != OpenSslConstants.KeyUpdateNone;
+
     /// <summary>False: OpenSSL has no memory.</summary>
     public static bool TryCreate(SslContext context, out SslSession session)
     {

@@ -37,7 +37,7 @@ internal sealed class TlsMetrics
         _active = kestrel.CreateUpDownCounter<long>("kestrel.active_tls_handshakes", "{handshake}", "TLS handshakes that are under way.");
         _kestrelDuration = kestrel.CreateHistogram("kestrel.tls_handshake.duration", "s", "How long TLS handshakes took.", tags: null, s_durationBuckets);
         _duration = aeronet.CreateHistogram("aeronet.tls.handshake.duration", "s", "How long TLS handshakes took from accept on, by result and by whether a session was resumed.", tags: null, s_durationBuckets);
-        _handshakes = aeronet.CreateCounter<long>("aeronet.tls.handshakes", "{handshake}", "TLS handshakes that have ended, by result (ok, failed, refused) and reason; those that succeeded by version, cipher, application protocol and whether a session was resumed.");
+        _handshakes = aeronet.CreateCounter<long>("aeronet.tls.handshakes", "{handshake}", "TLS handshakes that have ended, by result (ok, failed, refused) and reason; those that succeeded by version, cipher, application protocol, whether a session was resumed, and with KernelTls who encrypts (records: kernel, user_space).");
         _clientCertificates = aeronet.CreateCounter<long>("aeronet.tls.client_cert_present", "{handshake}", "TLS handshakes in which the client has shown a certificate.");
         _alpnMismatches = aeronet.CreateCounter<long>("aeronet.tls.alpn_strict_mismatches", "{handshake}", "TLS handshakes refused because client and server have no application protocol in common.");
         _reloads = aeronet.CreateCounter<long>("aeronet.tls.reload", "{reload}", "Reloads of the TLS settings, by result (ok, failed).");
@@ -137,6 +137,10 @@ internal sealed class TlsMetrics
             tags.Add("version", Version(handshake.Protocol));
             tags.Add("cipher", (int)handshake.CipherSuite);
             tags.Add("alpn", handshake.ApplicationProtocol ?? "");
+            if (handshake.IsKernelTls is { } isKernelTls)
+            {
+                tags.Add("records", isKernelTls ? "kernel" : "user_space");
+            }
         }
         _handshakes.Add(1, in tags);
     }

@@ -64,6 +64,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         internal const int Registered = 1;
         internal const int Out = 2; // EPOLLOUT belongs to the interest, for good
         internal const int WantsWritable = 4;
+        internal const int EncryptsSends = 16; // the kernel does; the same
         internal const int CloseRequested = 8; // no interest of epoll's: it shares the word because every word is paid ten thousand times
     }
 
@@ -174,6 +175,33 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         return AfterSendAgain(_loop.Kernel.Send(_fd, segments), retriedBytes);
     }
 
+    public override bool TryEncryptSends(ReadOnlySpan<byte> key)
+    {
+        Debug.Assert(_fd >= 0);
+        if (!_endpoint.IsTcp || !_loop.Kernel.EncryptSends(_fd, key).IsOk)
+        {
+            return false; // a cipher suite that this kernel does not have, most often
+        }
+
+        Interlocked.Or(ref _interest, Interest.EncryptsSends);
+        return true;
+    }
+
+    public override IoResult SendRecord(byte contentType, ReadOnlySpan<byte> content)
+    {
+        Debug.Assert(_fd >= 0);
+        return AfterSend(_loop.Kernel.SendRecord(_fd, contentType, content));
+    }
+
+    public override bool IsWritable
+    {
+        get
+        {
+            Debug.Assert(_fd >= 0);
+            return _loop.Kernel.IsWritable(_fd) is not { IsOk: true, Value: 0 };
+        }
+    }
+
     public override void NotifyWhenWritable()
     {
         Debug.Assert(_fd >= 0);
@@ -223,6 +251,14 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     public override void Abort()
     {
         Debug.Assert(_fd >= 0);
+        if ((Volatile.Read(ref _interest) & Interest.EncryptsSends) != 0)
+        {
+            // The kernel's TLS refuses to be disconnected: the end now, the reset when the descriptor is closed.
+            _ = _loop.Kernel.SetResetOnClose(_fd);
+            _ = _loop.Kernel.Shutdown(_fd, ShutdownSide.Both);
+            return;
+        }
+
         // connect(2) with AF_UNSPEC resets TCP and keeps the descriptor; Unix sockets know no reset.
         _ = _endpoint.IsTcp ? _loop.Kernel.Disconnect(_fd) : _loop.Kernel.Shutdown(_fd, ShutdownSide.Both);
     }

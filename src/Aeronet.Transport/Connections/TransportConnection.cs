@@ -69,6 +69,16 @@ internal abstract class TransportConnection
     /// <summary>As <see cref="Send(ReadOnlySpan{ReadOnlyMemory{byte}})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
     public virtual IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => Send(segments);
 
+    /// <summary>Lets the kernel encrypt what is sent from now on, content and records alike. False: it will not, and nothing has changed. Send owner only.</summary>
+    /// <param name="key">A <c>tls12_crypto_info</c> of the kernel's, as OpenSSL has filled it.</param>
+    public virtual bool TryEncryptSends(ReadOnlySpan<byte> key) => false;
+
+    /// <summary>After <see cref="TryEncryptSends"/>: sends a TLS record of another type than application data. Fewer bytes than asked for: the kernel has lost the rest. Send owner only.</summary>
+    public virtual IoResult SendRecord(byte contentType, ReadOnlySpan<byte> content) => throw new NotSupportedException();
+
+    /// <summary>After <see cref="TryEncryptSends"/>: the socket has room, so no record waits in the kernel outside of it. Send owner only.</summary>
+    public virtual bool IsWritable => throw new NotSupportedException();
+
     /// <summary>After a send that would block: <see cref="IConnectionHandler.OnWritable"/> is called once the socket takes bytes again. Any thread.</summary>
     /// <remarks>Also called when the socket became writable before this call: no edge is lost.</remarks>
     public abstract void NotifyWhenWritable();

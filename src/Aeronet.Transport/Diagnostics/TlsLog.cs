@@ -26,6 +26,12 @@ internal static partial class TlsLog
     [LoggerMessage(2006, LogLevel.Information, "TLS records are encrypted in user space: {Reason}.", EventName = "RecordsInUserSpace")]
     public static partial void RecordsInUserSpace(ILogger logger, string reason);
 
+    [LoggerMessage(2007, LogLevel.Information, "The kernel encrypts what TLS connections send, where it knows the cipher suite.", EventName = "RecordsInKernel")]
+    public static partial void RecordsInKernel(ILogger logger);
+
+    [LoggerMessage(2008, LogLevel.Debug, "Connection id \"{ConnectionId}\": the peer asks for new keys (KeyUpdate), which cannot be given to the kernel; the connection ends.", EventName = "KeyUpdateInKernel", SkipEnabledCheck = true)]
+    public static partial void KeyUpdateInKernel(ILogger logger, string connectionId);
+
     [LoggerMessage(2005, LogLevel.Error, "Connection id \"{ConnectionId}\": choosing a certificate failed; the client is refused.", EventName = "SelectionFailed")]
     public static partial void SelectionFailed(ILogger logger, string connectionId, Exception exception);
 }

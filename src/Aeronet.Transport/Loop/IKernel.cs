@@ -26,7 +26,19 @@ internal interface IKernel
 
     SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
+    /// <summary>TCP only: what is sent from now on leaves in TLS records, encrypted by the kernel. On failure nothing has changed.</summary>
+    SysResult EncryptSends(int fd, ReadOnlySpan<byte> key);
+
+    /// <summary>After <see cref="EncryptSends"/>: a record of another type than application data.</summary>
+    SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content);
+
+    /// <summary>1: the socket has room, or has failed; 0: it is full.</summary>
+    SysResult IsWritable(int fd);
+
     SysResult Shutdown(int fd, ShutdownSide side);
+
+    /// <summary>Closing the descriptor will break the connection with RST.</summary>
+    SysResult SetResetOnClose(int fd);
 
     /// <summary>Breaks a TCP connection with RST, keeping the descriptor.</summary>
     SysResult Disconnect(int fd);

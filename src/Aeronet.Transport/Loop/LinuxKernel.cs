@@ -25,6 +25,14 @@ internal readonly struct LinuxKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => SocketIo.Send(fd, segments);
 
+    public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) => KernelTlsSocket.SetSendKey(fd, key);
+
+    public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) => KernelTlsSocket.SendRecord(fd, contentType, content);
+
+    public SysResult IsWritable(int fd) => Sockets.IsWritable(fd);
+
+    public SysResult SetResetOnClose(int fd) => Sockets.SetResetOnClose(fd);
+
     public SysResult Shutdown(int fd, ShutdownSide side) => Sockets.Shutdown(fd, side);
 
     public SysResult Disconnect(int fd) => Sockets.Disconnect(fd);

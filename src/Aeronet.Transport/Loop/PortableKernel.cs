@@ -53,6 +53,14 @@ internal readonly struct PortableKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => throw NoDescriptors();
 
+    public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) => throw NoDescriptors();
+
+    public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) => throw NoDescriptors();
+
+    public SysResult IsWritable(int fd) => throw NoDescriptors();
+
+    public SysResult SetResetOnClose(int fd) => throw NoDescriptors();
+
     public SysResult Shutdown(int fd, ShutdownSide side) => throw NoDescriptors();
 
     public SysResult Disconnect(int fd) => throw NoDescriptors();

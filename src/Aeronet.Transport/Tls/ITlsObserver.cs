@@ -70,6 +70,9 @@ internal readonly struct TlsHandshakeEvent
 
     public bool HasClientCertificate { get; init; }
 
+    /// <summary>Whether the kernel encrypts what is sent; null where it was not wanted, or cannot be had here.</summary>
+    public bool? IsKernelTls { get; init; }
+
     /// <summary>From accept on.</summary>
     public TimeSpan Duration { get; init; }
 }

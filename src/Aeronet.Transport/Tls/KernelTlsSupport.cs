@@ -1,36 +1,27 @@
 using System;
-using System.IO;
+using Aeronet.Native.Libc;
+using Aeronet.Native.OpenSsl;
 
 namespace Aeronet.Transport.Tls;
 
-/// <summary>Whether the kernel encrypts records: the <c>tls</c> upper-layer protocol of TCP (Documentation/networking/tls.rst).</summary>
-/// <remarks>This engine gathers records in user space before it sends them and hands none to the kernel, so the answer is no, with the reason.</remarks>
-internal static class KernelTlsSupport
+/// <summary>Whether the kernel can encrypt what is sent: its <c>tls</c> protocol (Documentation/networking/tls.rst), and a libssl that was built to use it.</summary>
+/// <param name="obstacle">Why it cannot; null when it can.</param>
+internal sealed class KernelTlsSupport(string? obstacle)
 {
-    private const string AvailableProtocols = "/proc/sys/net/ipv4/tcp_available_ulp";
+    private static readonly Lazy<KernelTlsSupport> s_ofThisMachine = new(static () => new KernelTlsSupport(FindObstacle(KernelTlsSocket.IsOffered, static () => OpenSslLibrary.HasKernelTls)));
 
-    private static readonly Lazy<bool> s_kernelHasIt = new(static () => IsListed(Read()));
+    /// <summary>Asked once, when it is first wanted.</summary>
+    public static KernelTlsSupport OfThisMachine => s_ofThisMachine.Value;
 
-    /// <summary>Why records are encrypted in user space.</summary>
-    public static string Reason => ReasonOf(s_kernelHasIt.Value);
+    /// <summary>Why records are encrypted in user space whatever is wanted; null: they need not be.</summary>
+    public string? Obstacle => obstacle;
 
     /// <summary>The fault of settings that insist on the kernel; null for the others.</summary>
-    public static string? FindFault(KernelTls wanted) => wanted != KernelTls.Require ? null
-        : $"{nameof(TlsSettings.KernelTls)} is {nameof(KernelTls.Require)}, and kernel TLS cannot be had: {Reason}. Choose {nameof(KernelTls.Auto)} or {nameof(KernelTls.Off)}.";
+    public string? FindFault(KernelTls wanted) => wanted != KernelTls.Require || obstacle is null ? null
+        : $"{nameof(TlsSettings.KernelTls)} is {nameof(KernelTls.Require)}, and kernel TLS cannot be had: {obstacle}. Choose {nameof(KernelTls.Auto)} or {nameof(KernelTls.Off)}.";
 
-    internal static string ReasonOf(bool kernelHasIt) => kernelHasIt ? "this TLS engine sends its records itself" : "this kernel does not offer it";
-
-    internal static bool IsListed(string protocols) => Array.IndexOf(protocols.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries), "tls") >= 0;
-
-    private static string Read()
-    {
-        try
-        {
-            return File.ReadAllText(AvailableProtocols);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return ""; // an older kernel, or a container that hides it
-        }
-    }
+    internal static string? FindObstacle(Func<bool> kernelHasIt, Func<bool> libraryHasIt) =>
+        !kernelHasIt() ? "this kernel does not offer it (is the module tls loaded?)"
+        : !libraryHasIt() ? $"{OpenSslLibrary.Version} was built without it"
+        : null;
 }

@@ -16,9 +16,14 @@ internal sealed class TlsAcceptor : IConnectionAcceptor
         Endpoint = endpoint;
         _protocols = protocols;
         Logger = logger;
-        if (endpoint.Settings.KernelTls == KernelTls.Auto)
+        TlsSettings settings = endpoint.Settings;
+        if (settings.UsesKernelTls)
         {
-            TlsLog.RecordsInUserSpace(logger, KernelTlsSupport.Reason);
+            TlsLog.RecordsInKernel(logger);
+        }
+        else if (settings.KernelTls == KernelTls.Auto)
+        {
+            TlsLog.RecordsInUserSpace(logger, settings.FindKernelTls().Obstacle!);
         }
     }
 

@@ -43,6 +43,11 @@ internal sealed partial class TlsConnection
                 throw ContentInTheWay();
             }
 
+            if (Has(State.EncryptsSends) && IsKeyUpdateDue())
+            {
+                return Task.FromResult<X509Certificate2?>(null);
+            }
+
             // Before the question leaves: its answer may come while this thread has not got any further, and no second edge would follow.
             _isCertificateAwaited = true;
             if (!_session.TryRequestCertificate(this))

@@ -385,6 +385,7 @@ internal sealed partial class TlsConnection
             ApplicationProtocol = _applicationProtocol.Length > 0 ? _applicationProtocol : null,
             IsResumed = isResumed,
             HasClientCertificate = _clientCertificate is not null,
+            IsKernelTls = _context is { Ssl.Options.OffersSendKey: true } ? Has(State.EncryptsSends) : null,
             Duration = TimeSpan.FromMilliseconds(Loop.ReadClockMs() - handshake.StartMs),
         });
         if (!Logger.IsEnabled(LogLevel.Debug))

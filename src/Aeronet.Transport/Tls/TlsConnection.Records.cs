@@ -29,7 +29,7 @@ internal sealed partial class TlsConnection
 
     // Under the lock.
     private SslSession _session; // Exists from the ClientHello until Close.
-    private byte[]? _records; // Non-null while records wait to be sent; rented
+    private byte[]? _records; // Non-null while records wait to be sent (with EncryptsSends messages, see TlsConnection.Kernel); rented
     private int _recordsStart;
     private int _recordsEnd;
     private int _held; // plaintext at the head of what the protocol sends whose records wait here: it is reported as sent when they are
@@ -211,6 +211,11 @@ internal sealed partial class TlsConnection
             }
 
             Debug.Assert(total <= bytes.Length);
+            if (Has(State.EncryptsSends))
+            {
+                return total > 0 ? IoResult.Transferred(total) : IsKeyUpdateDue() ? Unsent(0) : AfterKernelSend(_inner.Send(bytes));
+            }
+
             while (total < bytes.Length)
             {
                 int chunk = Math.Min(bytes.Length - total, NextChunkMax());
@@ -241,6 +246,11 @@ internal sealed partial class TlsConnection
             if (!TryBeginSend(out int total))
             {
                 return Unsent(0);
+            }
+
+            if (Has(State.EncryptsSends))
+            {
+                return total > 0 ? IoResult.Transferred(total) : IsKeyUpdateDue() ? Unsent(0) : AfterKernelSend(_inner.Send(segments));
             }
 
             byte[] joined = ArrayPool<byte>.Shared.Rent(RecordLengthMax);
@@ -294,6 +304,12 @@ internal sealed partial class TlsConnection
 
     void ISslHost.SendRecords(ReadOnlySpan<byte> records)
     {
+        if (Has(State.EncryptsSends))
+        {
+            SendMessage(records);
+            return;
+        }
+
         if (_sendsDirectly && _records is null && !_sendFailed)
         {
             IoResult sent = _inner.Send(records);
@@ -316,13 +332,17 @@ internal sealed partial class TlsConnection
         _recordBytesLeft = RecordBytesMax; // OpenSSL may have to read the rest of a flight first
         if (_held > 0)
         {
-            if (!TryFlush())
+            if (!TryFlush() || (Has(State.EncryptsSends) && !_inner.IsWritable))
             {
                 return false;
             }
 
             alreadySent = _held;
             _held = 0;
+        }
+        else if (Has(State.EncryptsSends) && !TryFlush())
+        {
+            return false; // messages of OpenSSL's come first; elsewhere they join the records that follow
         }
 
         long nowMs = Loop.IsCurrent ? Loop.NowMs : Loop.ReadClockMs(); // the loop's own stands still while it sleeps
@@ -489,7 +509,7 @@ internal sealed partial class TlsConnection
     {
         while (_records is not null)
         {
-            IoResult sent = _inner.Send(_records.AsSpan(_recordsStart, _recordsEnd - _recordsStart));
+            IoResult sent = Has(State.EncryptsSends) ? SendFirstMessage() : _inner.Send(_records.AsSpan(_recordsStart, _recordsEnd - _recordsStart));
             if (sent.IsWouldBlock)
             {
                 return false;

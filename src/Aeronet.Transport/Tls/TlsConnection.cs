@@ -56,6 +56,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         ShutdownPending = 8, // FIN follows the records that wait
         ShutdownSent = 16, // close_notify has been written
         Closed = 32,
+        EncryptsSends = 256, // the kernel does: what goes down to the socket is plaintext
         SendAwaitsRead = 128, // OpenSSL sends nothing before the peer has said the rest of a flight
         ReceiveAgain = 64, // a receive stopped for fairness: records are left that no edge announces again
     }

@@ -89,6 +89,7 @@ internal sealed class TlsContext
             SessionCacheSize = identity.SessionCacheSize,
             TicketKeys = services.TicketKeys is { } keys ? new Tickets(keys) : null,
             SessionSeconds = services.TicketKeys is { } source ? (int)Math.Clamp(source.TicketLifetime.TotalSeconds, 1, int.MaxValue) : 24 * 60 * 60,
+            OffersSendKey = settings.UsesKernelTls,
             FindStaple = services.Staples is { } staples ? MakeFindStaple(identity, staples) : null,
             KeyLog = services.KeyLog is { } log ? line => log.Write(line) : null,
         };

@@ -37,7 +37,7 @@ internal sealed class TlsContextSet
         }
 
         _wildcards.Sort(static (one, other) => other.Suffix.Length.CompareTo(one.Suffix.Length));
-        if (KernelTlsSupport.FindFault(settings.KernelTls) is { } kernelFault)
+        if (settings.KernelTls != KernelTls.Off && settings.FindKernelTls().FindFault(settings.KernelTls) is { } kernelFault)
         {
             faults.Add(kernelFault);
         }

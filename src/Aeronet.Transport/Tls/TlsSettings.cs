@@ -25,6 +25,12 @@ internal sealed class TlsSettings
 
     public KernelTls KernelTls { get; init; } = KernelTls.Off;
 
+    /// <summary>What the machine has. Not asked when <see cref="KernelTls"/> is <see cref="KernelTls.Off"/>.</summary>
+    public Func<KernelTlsSupport> FindKernelTls { get; init; } = static () => KernelTlsSupport.OfThisMachine;
+
+    /// <summary>Connections offer the kernel their keys.</summary>
+    public bool UsesKernelTls => KernelTls != KernelTls.Off && FindKernelTls().Obstacle is null;
+
     public TlsServices Services { get; init; } = TlsServices.None;
 }
 

@@ -438,6 +438,7 @@ public sealed class TlsHandshakeTests
                 ["e"] = new() { Certificates = [TlsServer.Certificate()], ApplicationProtocols = [""] },
             },
             KernelTls = KernelTls.Require,
+            FindKernelTls = static () => new KernelTlsSupport("there is none"),
         };
         string message = Assert.Throws<TlsConfigurationException>(() => new TlsEndpoint(settings)).Message;
         string[] expected = ["default identity", "NO-SUCH-CIPHER", "two certificates of one key type", "does not belong to the certificate", "no usable private key", "ApplicationProtocols", "KernelTls"];

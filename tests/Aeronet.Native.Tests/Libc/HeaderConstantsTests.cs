@@ -26,6 +26,8 @@ public sealed class HeaderConstantsTests
         #include <sys/uio.h>
         #include <netinet/in.h>
         #include <netinet/tcp.h>
+        #include <poll.h>
+        #include <linux/tls.h>
 
         """;
 
@@ -101,6 +103,23 @@ public sealed class HeaderConstantsTests
             ["SO_ACCEPTCONN"] = Sockets.AcceptConnections,
             ["IPPROTO_TCP"] = Sockets.TcpLevel,
             ["TCP_NODELAY"] = Sockets.NoDelay,
+            ["SO_LINGER"] = Sockets.Linger,
+            ["POLLOUT"] = Sockets.PollOut,
+            ["TCP_ULP"] = KernelTlsSocket.UpperLayerProtocol,
+            ["SOL_TLS"] = KernelTlsSocket.TlsLevel,
+            ["TLS_TX"] = KernelTlsSocket.SendKey,
+            ["TLS_SET_RECORD_TYPE"] = KernelTlsSocket.RecordType,
+            ["CMSG_LEN(0)"] = KernelTlsSocket.ControlHeaderLength,
+            ["CMSG_LEN(1)"] = KernelTlsSocket.ControlLength,
+            ["CMSG_SPACE(1)"] = KernelTlsSocket.ControlSpace,
+            ["sizeof(struct tls12_crypto_info_aes_gcm_128)"] = KernelTlsKey.Aes128Length,
+            ["sizeof(struct tls12_crypto_info_aes_gcm_256)"] = KernelTlsKey.Aes256Length,
+            ["sizeof(struct tls12_crypto_info_aes_ccm_128)"] = KernelTlsKey.Aes128Length,
+            ["sizeof(struct tls12_crypto_info_chacha20_poly1305)"] = KernelTlsKey.ChaCha20Length,
+            ["TLS_CIPHER_AES_GCM_128"] = KernelTlsKey.Aes128Gcm,
+            ["TLS_CIPHER_AES_GCM_256"] = KernelTlsKey.Aes256Gcm,
+            ["TLS_CIPHER_AES_CCM_128"] = KernelTlsKey.Aes128Ccm,
+            ["TLS_CIPHER_CHACHA20_POLY1305"] = KernelTlsKey.ChaCha20,
             ["IPPROTO_IPV6"] = Sockets.Ipv6Level,
             ["IPV6_V6ONLY"] = Sockets.Ipv6Only,
             ["SHUT_RD"] = (int)ShutdownSide.Receive,
@@ -117,6 +136,8 @@ public sealed class HeaderConstantsTests
         {
             ours["sizeof(struct msghdr)"] = sizeof(LibC.MessageHeader);
             ours["sizeof(struct iovec)"] = sizeof(LibC.IoVector);
+            ours["sizeof(struct pollfd)"] = sizeof(LibC.PollEntry);
+            ours["sizeof(struct linger)"] = sizeof(LibC.LingerOption);
         }
         foreach (Errno errno in Enum.GetValues<Errno>())
         {

@@ -140,7 +140,15 @@ public sealed class SslSessionTests
             return count > 0 ? count : Empty;
         }
 
+        public bool EncryptsSends => false;
+
         public void SendRecords(ReadOnlySpan<byte> records)
+        {
+        }
+
+        public bool TryEncryptSends(ReadOnlySpan<byte> key) => false;
+
+        public void SetContentType(byte contentType)
         {
         }
     }

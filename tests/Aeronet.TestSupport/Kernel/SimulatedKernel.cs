@@ -15,6 +15,7 @@ internal enum KernelCall
     Accept,
     Receive,
     Send,
+    EncryptSends,
     Shutdown,
     Disconnect,
     Close,
@@ -347,6 +348,20 @@ internal sealed class SimulatedKernel
         public SysResult Send(int fd, ReadOnlySpan<byte> bytes) => kernel.Send(fd, bytes);
 
         public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => kernel.Send(fd, segments);
+
+        public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) =>
+            kernel.Begin(KernelCall.EncryptSends, out SysResult failure) ? kernel.Peer(fd).OnEncryption(key) : failure;
+
+        public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) =>
+            kernel.Begin(KernelCall.Send, out SysResult failure) ? kernel.Peer(fd).PutRecord(contentType, content) : failure;
+
+        public SysResult IsWritable(int fd) => SysResult.Ok(kernel.Peer(fd).HasRoom ? 1 : 0);
+
+        public SysResult SetResetOnClose(int fd)
+        {
+            kernel.Peer(fd).OnResetWanted();
+            return SysResult.Ok(0);
+        }
 
         public SysResult Shutdown(int fd, ShutdownSide side)
         {

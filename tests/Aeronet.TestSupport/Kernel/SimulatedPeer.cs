@@ -16,6 +16,7 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
     private bool _hasReset;
     private bool _serverSentFin;
     private bool _isBlocked; // a send of the server met a full socket: room is worth an edge
+    private bool _resetsOnClose;
     private Errno _pendingError;
 
     internal SimulatedPeer(IPEndPoint endPoint) => EndPoint = endPoint;
@@ -31,6 +32,9 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
     public int ReceivedCount => _received.Count;
 
     public IReadOnlyList<byte> ReceivedBytes => _received;
+
+    /// <summary>Non-null once the server has given its key to the kernel.</summary>
+    public SimulatedKernelTls? Encryption { get; private set; }
 
     /// <summary>The server has sent FIN or closed.</summary>
     public bool SeesEndOfStream => _serverSentFin;
@@ -107,6 +111,48 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
             _isBlocked = false;
             Touch(); // as Linux: room is an edge only after a send has met a full socket
         }
+
+        PushRecords();
+    }
+
+    internal bool HasRoom => _space > 0 || _hasReset;
+
+    internal SysResult OnEncryption(ReadOnlySpan<byte> key)
+    {
+        Encryption = SimulatedKernelTls.Create(key);
+        return SysResult.Ok(0);
+    }
+
+    internal SysResult PutRecord(byte contentType, ReadOnlySpan<byte> content)
+    {
+        if (_hasReset || _serverSentFin)
+        {
+            return SysResult.Failed(Errno.EPIPE);
+        }
+
+        PushRecords();
+        if (_space == 0)
+        {
+            _isBlocked = true;
+            return SysResult.Failed(Errno.EAGAIN);
+        }
+
+        Encryption!.Encrypt(contentType, content);
+        PushRecords();
+        return SysResult.Ok(content.Length);
+    }
+
+    internal void OnResetWanted() => _resetsOnClose = true;
+
+    private void PushRecords()
+    {
+        while (_space > 0 && Encryption is { Waiting.Count: > 0 })
+        {
+            _received.Add(Encryption.Waiting.Dequeue());
+            _space -= _space == int.MaxValue ? 0 : 1;
+        }
+
+        _isBlocked |= _space == 0; // what waits in the kernel makes room an edge, too
     }
 
     internal void Touch() => Edges++;
@@ -137,6 +183,12 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
         {
             return SysResult.Failed(Errno.EPIPE);
         }
+        if (Encryption is not null)
+        {
+            const byte ApplicationData = 23;
+            return PutRecord(ApplicationData, bytes);
+        }
+
         int count = Math.Min(bytes.Length, _space);
         if (count == 0)
         {
@@ -150,18 +202,32 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
 
     internal void OnShutdownByServer(ShutdownSide side)
     {
+        if (Encryption is { Waiting.Count: > 0 } && !_resetsOnClose)
+        {
+            throw new InvalidOperationException("FIN in the middle of a record.");
+        }
+
         _serverSentFin |= side != ShutdownSide.Receive;
+        _hasReset |= side == ShutdownSide.Both;
         Touch();
     }
 
     internal void OnDisconnectedByServer()
     {
+        if (Encryption is not null)
+        {
+            throw new InvalidOperationException("Linux does not disconnect a socket that encrypts.");
+        }
+
         SeesReset = true;
         Reset();
     }
 
     internal void OnClosedByServer()
     {
+        SeesReset |= _resetsOnClose;
+        PushRecords(); // as Linux: what finds room now; the rest is lost
+        Encryption?.Dispose();
         IsClosedByServer = true;
         _serverSentFin = true;
     }

@@ -107,9 +107,10 @@ internal sealed class ScriptedTlsClient : IDisposable
     }
 
     /// <summary>One KeyUpdate record.</summary>
-    public void UpdateKey()
+    /// <param name="isAnswerWanted">The server is asked to change its keys, too.</param>
+    public void UpdateKey(bool isAnswerWanted = false)
     {
-        Check(SSL_key_update(_ssl, 0));
+        Check(SSL_key_update(_ssl, isAnswerWanted ? 1 : 0));
         Check(SSL_do_handshake(_ssl));
     }
 

@@ -18,11 +18,13 @@ internal sealed class SimulatedTls : IDisposable, ITlsObserver
     private readonly RecordingAcceptor _protocols = new();
     private int _fed; // of what the server has sent
 
-    public SimulatedTls(TlsIdentity? identity = null, int version = 0x304, X509Certificate2? clientCertificate = null, ITlsAdmission? admission = null, Action<RecordingHandler>? prepare = null, string? applicationProtocol = null, IEnumerable<X509Certificate2>? clientChain = null)
+    public SimulatedTls(TlsIdentity? identity = null, int version = 0x304, X509Certificate2? clientCertificate = null, ITlsAdmission? admission = null, Action<RecordingHandler>? prepare = null, string? applicationProtocol = null, IEnumerable<X509Certificate2>? clientChain = null, bool encryptsInKernel = false)
     {
         TlsSettings settings = new()
         {
             Default = identity ?? new TlsIdentity { Certificates = [TlsServer.Certificate()] },
+            KernelTls = encryptsInKernel ? KernelTls.Auto : KernelTls.Off,
+            FindKernelTls = static () => new KernelTlsSupport(obstacle: null),
             Services = new TlsServices { Observer = this, Admission = admission },
         };
         TlsAcceptor acceptor = new(new TlsEndpoint(settings), _protocols, NullLogger.Instance);
@@ -43,11 +45,18 @@ internal sealed class SimulatedTls : IDisposable, ITlsObserver
 
     public List<TlsFailure> Outcomes { get; } = [];
 
+    /// <summary>What the last handshake that ended has said of the kernel.</summary>
+    public bool? IsKernelTls { get; private set; }
+
     public Action? WhenStarted { get; set; }
 
     public void OnHandshakeStarted(TransportConnection connection) => WhenStarted?.Invoke();
 
-    public void OnHandshakeEnded(in TlsHandshakeEvent handshake) => Outcomes.Add(handshake.Failure);
+    public void OnHandshakeEnded(in TlsHandshakeEvent handshake)
+    {
+        Outcomes.Add(handshake.Failure);
+        IsKernelTls = handshake.IsKernelTls;
+    }
 
     /// <summary>Both sides send until neither has anything to say; the client's bytes in pieces of at most so many.</summary>
     public void ShakeHands(int pieceMax = int.MaxValue)
