@@ -30,7 +30,7 @@ internal static unsafe class KernelTlsSocket
         return result.Errno == Errno.ENOTCONN;
     }
 
-    /// <summary>From now on everything that is sent leaves in records encrypted with this key. On failure the socket is as before.</summary>
+    /// <summary>From now on everything that is sent leaves in records encrypted with this key. On failure it is sent as before; but the socket cannot be disconnected any more (<see cref="Sockets.Disconnect"/>), either way.</summary>
     /// <param name="fd">A connected TCP socket.</param>
     /// <param name="key">A <c>struct tls12_crypto_info_...</c> of linux/tls.h, for TLS 1.2 or 1.3.</param>
     public static SysResult SetSendKey(int fd, ReadOnlySpan<byte> key)

@@ -41,6 +41,7 @@ internal static unsafe partial class LibSsl
     [LibraryImport(Name)] internal static partial int SSL_peek(nint ssl, void* buf, int num);
     [LibraryImport(Name)] internal static partial void SSL_set_msg_callback(nint ssl, delegate* unmanaged<int, int, int, byte*, nuint, nint, void*, void> cb);
     [LibraryImport(Name)] internal static partial int SSL_write(nint ssl, void* buf, int num);
+    [LibraryImport(Name)] internal static partial ulong SSL_clear_options(nint ssl, ulong options);
     [LibraryImport(Name)] internal static partial int SSL_get_key_update_type(nint s);
     [LibraryImport(Name)] internal static partial nint SSL_sendfile(nint ssl, int fd, nint offset, nuint size, int flags);
     [LibraryImport(Name)] internal static partial int SSL_shutdown(nint ssl);

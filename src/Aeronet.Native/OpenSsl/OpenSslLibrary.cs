@@ -49,7 +49,7 @@ internal static unsafe class OpenSslLibrary
     {
         nint context = LibSsl.SSL_CTX_new(LibSsl.TLS_server_method());
         nint ssl = context == 0 ? 0 : LibSsl.SSL_new(context);
-        nint bio = ssl == 0 ? 0 : LibCrypto.BIO_new(SslCallbacks.Method);
+        nint bio = ssl == 0 ? 0 : LibCrypto.BIO_new(SslCallbacks.KeyTakingMethod);
         SslCallbacks.AskedForKernelTls = false;
         if (bio != 0)
         {

@@ -27,8 +27,11 @@ internal static unsafe class SslCallbacks
     [ThreadStatic]
     internal static bool AskedForKernelTls;
 
-    /// <summary>The method of the BIO under every session, for the life of the process.</summary>
-    internal static nint Method { get; } = MakeMethod();
+    /// <summary>The method of the BIO under a session, for the life of the process.</summary>
+    internal static nint Method { get; } = MakeMethod(&Control);
+
+    /// <summary>The same for sessions that offer their key. A method of its own: OpenSSL 3.0 asks nine times per record whether it was taken.</summary>
+    internal static nint KeyTakingMethod { get; } = MakeMethod(&ControlWithKeys);
 
     [UnmanagedCallersOnly]
     internal static int Verify(nint store, void* argument) => 1; // judged after the handshake, where a chain may be built without holding up the loop
@@ -263,7 +266,10 @@ internal static unsafe class SslCallbacks
     }
 
     [UnmanagedCallersOnly]
-    private static nint Control(nint bio, int command, nint number, void* pointer)
+    private static nint Control(nint bio, int command, nint number, void* pointer) => command == OpenSslConstants.ControlFlush ? 1 : 0;
+
+    [UnmanagedCallersOnly]
+    private static nint ControlWithKeys(nint bio, int command, nint number, void* pointer)
     {
         try
         {
@@ -289,7 +295,7 @@ internal static unsafe class SslCallbacks
         }
     }
 
-    private static nint MakeMethod()
+    private static nint MakeMethod(delegate* unmanaged<nint, int, nint, void*, nint> control)
     {
         nint method;
         fixed (byte* name = "aeronet\0"u8)
@@ -297,7 +303,7 @@ internal static unsafe class SslCallbacks
             method = LibCrypto.BIO_meth_new(LibCrypto.BIO_get_new_index() | OpenSslConstants.TypeSourceSink, name);
         }
 
-        int set = method == 0 ? 0 : LibCrypto.BIO_meth_set_read(method, &Read) & LibCrypto.BIO_meth_set_write(method, &Write) & LibCrypto.BIO_meth_set_ctrl(method, &Control);
+        int set = method == 0 ? 0 : LibCrypto.BIO_meth_set_read(method, &Read) & LibCrypto.BIO_meth_set_write(method, &Write) & LibCrypto.BIO_meth_set_ctrl(method, control);
         return set == 1 ? method : throw new InvalidOperationException("OpenSSL has no memory for a BIO method.");
     }
 }

@@ -25,6 +25,9 @@ internal unsafe struct SslSession
     /// <summary>The peer wants us to change the key for what we send before we send anything else; OpenSSL does so in the next <see cref="Write(ISslHost, ReadOnlySpan{byte})"/>. RFC 8446 section 4.6.3.</summary>
     public readonly bool IsKeyUpdateDue => LibSsl.SSL_get_key_update_type(_ssl) != OpenSslConstants.KeyUpdateNone;
 
+    /// <summary>No more keys are offered (<see cref="ISslHost.TryEncryptSends"/>). Once the handshake is over: OpenSSL 3.2 and later offer each new key of the peer's, too, and lose what they had read ahead when it is not taken.</summary>
+    public readonly void StopOfferingKeys() => LibSsl.SSL_clear_options(_ssl, OpenSslConstants.OptionEnableKernelTls);
+
     /// <summary>False: OpenSSL has no memory.</summary>
     public static bool TryCreate(SslContext context, out SslSession session)
     {
@@ -36,7 +39,7 @@ internal unsafe struct SslSession
             return false;
         }
 
-        nint bio = LibCrypto.BIO_new(SslCallbacks.Method);
+        nint bio = LibCrypto.BIO_new(context.Options.OffersSendKey ? SslCallbacks.KeyTakingMethod : SslCallbacks.Method);
         if (bio == 0)
         {
             LibSsl.SSL_free(ssl);

@@ -64,8 +64,8 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         internal const int Registered = 1;
         internal const int Out = 2; // EPOLLOUT belongs to the interest, for good
         internal const int WantsWritable = 4;
-        internal const int EncryptsSends = 16; // the kernel does; the same
         internal const int CloseRequested = 8; // no interest of epoll's: it shares the word because every word is paid ten thousand times
+        internal const int EncryptsSends = 16; // the kernel does; the same
     }
 
     // What RunPosted has to do; the connection stands in the loop's queue exactly while one of these is set.
@@ -251,16 +251,22 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     public override void Abort()
     {
         Debug.Assert(_fd >= 0);
-        if ((Volatile.Read(ref _interest) & Interest.EncryptsSends) != 0)
+        if (!_endpoint.IsTcp)
         {
-            // The kernel's TLS refuses to be disconnected: the end now, the reset when the descriptor is closed.
-            _ = _loop.Kernel.SetResetOnClose(_fd);
-            _ = _loop.Kernel.Shutdown(_fd, ShutdownSide.Both);
+            _ = _loop.Kernel.Shutdown(_fd, ShutdownSide.Both); // Unix sockets know no reset
             return;
         }
 
-        // connect(2) with AF_UNSPEC resets TCP and keeps the descriptor; Unix sockets know no reset.
-        _ = _endpoint.IsTcp ? _loop.Kernel.Disconnect(_fd) : _loop.Kernel.Shutdown(_fd, ShutdownSide.Both);
+        // connect(2) with AF_UNSPEC resets TCP and keeps the descriptor, unless the kernel's TLS is, or was meant to be, between them.
+        if ((Volatile.Read(ref _interest) & Interest.EncryptsSends) == 0 && _loop.Kernel.Disconnect(_fd).IsOk)
+        {
+            return;
+        }
+
+        // Then the reset comes when the descriptor is closed, and the protocol is told to do so. No FIN before it: half an answer must not look whole.
+        _ = _loop.Kernel.SetResetOnClose(_fd);
+        _ = _loop.Kernel.Shutdown(_fd, ShutdownSide.Receive);
+        PostFlag(Posted.Reset);
     }
 
     public override void Close()

@@ -69,14 +69,14 @@ internal abstract class TransportConnection
     /// <summary>As <see cref="Send(ReadOnlySpan{ReadOnlyMemory{byte}})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
     public virtual IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => Send(segments);
 
-    /// <summary>Lets the kernel encrypt what is sent from now on, content and records alike. False: it will not, and nothing has changed. Send owner only.</summary>
+    /// <summary>Lets the kernel encrypt what is sent from now on, content and records alike. False: it will not, and the caller goes on as before. Send owner only.</summary>
     /// <param name="key">A <c>tls12_crypto_info</c> of the kernel's, as OpenSSL has filled it.</param>
     public virtual bool TryEncryptSends(ReadOnlySpan<byte> key) => false;
 
-    /// <summary>After <see cref="TryEncryptSends"/>: sends a TLS record of another type than application data. Fewer bytes than asked for: the kernel has lost the rest. Send owner only.</summary>
+    /// <summary>After <see cref="TryEncryptSends"/>: sends TLS records of another type than application data. Fewer bytes than asked for: the last of them met a full socket. Send owner only.</summary>
     public virtual IoResult SendRecord(byte contentType, ReadOnlySpan<byte> content) => throw new NotSupportedException();
 
-    /// <summary>After <see cref="TryEncryptSends"/>: the socket has room, so no record waits in the kernel outside of it. Send owner only.</summary>
+    /// <summary>After <see cref="TryEncryptSends"/>: the socket has room for what the kernel may hold of a record, which leaves at the latest with the next send or the close. Send owner only.</summary>
     public virtual bool IsWritable => throw new NotSupportedException();
 
     /// <summary>After a send that would block: <see cref="IConnectionHandler.OnWritable"/> is called once the socket takes bytes again. Any thread.</summary>

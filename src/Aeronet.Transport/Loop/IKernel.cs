@@ -26,7 +26,7 @@ internal interface IKernel
 
     SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
-    /// <summary>TCP only: what is sent from now on leaves in TLS records, encrypted by the kernel. On failure nothing has changed.</summary>
+    /// <summary>TCP only: what is sent from now on leaves in TLS records, encrypted by the kernel. On failure it is not; either way the kernel may refuse to <see cref="Disconnect"/> the socket afterwards.</summary>
     SysResult EncryptSends(int fd, ReadOnlySpan<byte> key);
 
     /// <summary>After <see cref="EncryptSends"/>: a record of another type than application data.</summary>

@@ -168,6 +168,11 @@ internal sealed partial class TlsConnection
         lock (this)
         {
             result = _session.Handshake(this);
+            if (result.Step == SslStep.Done && _context!.Ssl.Options.OffersSendKey)
+            {
+                _session.StopOfferingKeys();
+            }
+
             // Done: what is left to be said (tickets; Finished in TLS 1.2) waits for the first response, if that comes at once.
             isBlocked = result.Step != SslStep.Done && !TryFlush();
         }

@@ -23,8 +23,8 @@ internal sealed partial class TlsConnection
 
     bool ISslHost.TryEncryptSends(ReadOnlySpan<byte> key)
     {
-        // What OpenSSL has encrypted itself must be in the socket before.
-        if (key.IsEmpty || !TryFlush() || _sendFailed || !_inner.TryEncryptSends(key))
+        // Once: later keys are not offered, but nothing here could take them. What OpenSSL has encrypted itself must be in the socket before.
+        if (key.IsEmpty || Has(State.EncryptsSends) || !TryFlush() || _sendFailed || !_inner.TryEncryptSends(key))
         {
             return false;
         }
@@ -35,7 +35,7 @@ internal sealed partial class TlsConnection
 
     void ISslHost.SetContentType(byte contentType) => _contentType = contentType;
 
-    /// <summary>The peer wants new keys. OpenSSL would make them and not give them away a second time, so nothing that the peer could read may follow: true, and the connection ends.</summary>
+    /// <summary>The peer wants new keys. OpenSSL would make them for itself, so nothing that the peer could read may follow: true, and the connection ends.</summary>
     private bool IsKeyUpdateDue()
     {
         if (!_session.IsKeyUpdateDue)
@@ -49,7 +49,7 @@ internal sealed partial class TlsConnection
         }
 
         FailSending(IoError.ConnectionReset);
-        _inner.Abort();
+        Abort();
         return true;
     }
 
@@ -91,7 +91,10 @@ internal sealed partial class TlsConnection
         return sent.HasBytes && sent.Bytes < message.Length ? IoResult.Failed(IoError.Other) : sent;
     }
 
-    /// <summary>What the kernel has taken is sent when the socket has room after it: before that a record may stand half in the socket and half in the kernel, and FIN or close(2) would cut it off.</summary>
+    // The kernel takes a record whole when the socket has room for any of it; FIN, or close(2) while the socket is full, would cut it off.
+    private bool IsAllInSocket => !Has(State.EncryptsSends) || _inner.IsWritable;
+
+    /// <summary>What the kernel has taken is sent when the socket has room after it: then the rest of a record that it holds leaves at the latest with close_notify, or with the close.</summary>
     private IoResult AfterKernelSend(IoResult sent)
     {
         if (sent.IsFailed)

@@ -290,7 +290,7 @@ internal sealed partial class TlsConnection
         lock (this)
         {
             WriteCloseNotify();
-            if (TryFlush())
+            if (TryFlush() && IsAllInSocket)
             {
                 _inner.ShutdownSend();
                 return;
@@ -352,7 +352,7 @@ internal sealed partial class TlsConnection
         }
 
         _lastSendMs = nowMs;
-        return !_sendFailed && !Has(State.ShutdownSent) && _session.Exists;
+        return !_sendFailed && !Has(State.ShutdownSent | State.Aborted) && _session.Exists;
     }
 
     /// <summary>Sends the chunk's records. False: not all of them left, and the chunk is not sent before they have.</summary>
@@ -380,7 +380,7 @@ internal sealed partial class TlsConnection
             return IoResult.Failed(_sendError);
         }
 
-        if (Has(State.ShutdownSent) || !_session.Exists)
+        if (Has(State.ShutdownSent | State.Aborted) || !_session.Exists)
         {
             return IoResult.Failed(IoError.ConnectionReset);
         }
@@ -567,7 +567,7 @@ internal sealed partial class TlsConnection
 
     private void WriteCloseNotify()
     {
-        if (_session.Exists && !_sendFailed && !Has(State.ShutdownSent) && _version != 0)
+        if (_session.Exists && !_sendFailed && !Has(State.ShutdownSent | State.Aborted) && _version != 0)
         {
             _session.Shutdown(this);
         }

@@ -56,6 +56,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         ShutdownPending = 8, // FIN follows the records that wait
         ShutdownSent = 16, // close_notify has been written
         Closed = 32,
+        Aborted = 512, // nothing is said any more, no close_notify either
         EncryptsSends = 256, // the kernel does: what goes down to the socket is plaintext
         SendAwaitsRead = 128, // OpenSSL sends nothing before the peer has said the rest of a flight
         ReceiveAgain = 64, // a receive stopped for fairness: records are left that no edge announces again
@@ -167,7 +168,11 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         _inner.SetDeadline(deadlineMs);
     }
 
-    public override void Abort() => _inner.Abort();
+    public override void Abort()
+    {
+        Set(State.Aborted);
+        _inner.Abort();
+    }
 
     public override void Close()
     {
@@ -228,7 +233,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
         bool isBlocked;
         lock (this)
         {
-            isBlocked = !TryFlush();
+            isBlocked = !TryFlush() || !IsAllInSocket;
             if (!isBlocked && Has(State.ShutdownPending))
             {
                 Clear(State.ShutdownPending);

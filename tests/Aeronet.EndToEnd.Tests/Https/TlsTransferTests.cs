@@ -1,5 +1,7 @@
 using System;
+using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Net.Http;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -19,28 +21,34 @@ namespace Aeronet.EndToEnd.Tests.Https;
 /// <summary>Content of all sizes through records of all sizes.</summary>
 public sealed class TlsTransferTests
 {
-    public static TheoryData<ApplicationMode, SslProtocols, int> Sizes()
+    public static TheoryData<ApplicationMode, SslProtocols, int, bool> Sizes()
     {
-        TheoryData<ApplicationMode, SslProtocols, int> sizes = [];
+        TheoryData<ApplicationMode, SslProtocols, int, bool> sizes = [];
         foreach (ApplicationMode mode in (ApplicationMode[])[ApplicationMode.Inline, ApplicationMode.ThreadPool])
         {
             foreach (SslProtocols version in (SslProtocols[])[SslProtocols.Tls12, SslProtocols.Tls13])
             {
                 foreach (int size in (int[])[0, 1, 4031, 4032, 4033, 16_384, 16_385, 100_000, 5_000_000])
                 {
-                    sizes.Add(mode, version, size);
+                    sizes.Add(mode, version, size, false);
                 }
+
+                sizes.Add(mode, version, 16_385, true);
+                sizes.Add(mode, version, 5_000_000, true);
             }
         }
 
         return sizes;
     }
 
+    // Where the kernel has no TLS these are the same tests once more; the code above it is tested everywhere by KernelTlsConnectionTests.
+    private static TlsSettings Settings(bool isKernelTls) => new() { Default = TlsServer.Identity(), KernelTls = isKernelTls ? KernelTls.Auto : KernelTls.Off };
+
     [Theory]
     [MemberData(nameof(Sizes))]
-    public async Task Content_comes_back_as_it_was_sent(ApplicationMode mode, SslProtocols version, int size)
+    public async Task Content_comes_back_as_it_was_sent(ApplicationMode mode, SslProtocols version, int size, bool isKernelTls)
     {
-        await using TlsServer server = TlsServer.Start(new TlsSettings { Default = TlsServer.Identity() }, Echo, mode);
+        await using TlsServer server = TlsServer.Start(Settings(isKernelTls), Echo, mode);
         using HttpClient client = TlsClients.Create(server, handler => handler.SslOptions.EnabledSslProtocols = version);
         byte[] sent = Content(size);
         for (int i = 0; i < 2; i++)
@@ -54,14 +62,39 @@ public sealed class TlsTransferTests
     }
 
     [Theory]
-    [InlineData(ApplicationMode.Inline)]
-    [InlineData(ApplicationMode.ThreadPool)]
+    [InlineData(SslProtocols.Tls12)]
+    [InlineData(SslProtocols.Tls13)]
+    [Trait("Defect", "TLS-6")]
+    public async Task Where_the_kernel_encrypts_its_own_statistics_say_so(SslProtocols version)
+    {
+        const string Statistics = "/proc/net/tls_stat";
+        if (KernelTlsSupport.OfThisMachine.Obstacle is { } obstacle)
+        {
+            Console.Error.WriteLine($"SKIPPED: kernel TLS was not tried on a real kernel: {obstacle}.");
+            return;
+        }
+
+        int before = Sessions();
+        await using TlsServer server = TlsServer.Start(Settings(isKernelTls: true), Echo);
+        using HttpClient client = TlsClients.Create(server, handler => handler.SslOptions.EnabledSslProtocols = version);
+        using HttpResponseMessage response = await client.PostAsync(new Uri("/", UriKind.Relative), new ByteArrayContent(Content(100_000)));
+        Assert.Equal(100_000, (await response.Content.ReadAsByteArrayAsync()).Length);
+        Assert.True(Sessions() > before);
+
+        static int Sessions() => int.Parse(File.ReadLines(Statistics).First(static line => line.StartsWith("TlsTxSw", StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+    }
+
+    [Theory]
+    [InlineData(ApplicationMode.Inline, false)]
+    [InlineData(ApplicationMode.Inline, true)]
+    [InlineData(ApplicationMode.ThreadPool, false)]
+    [InlineData(ApplicationMode.ThreadPool, true)]
     [Trait("Defect", "TLS-4")]
-    public async Task A_client_that_reads_slowly_gets_every_byte(ApplicationMode mode)
+    public async Task A_client_that_reads_slowly_gets_every_byte(ApplicationMode mode, bool isKernelTls)
     {
         const int Size = 8_000_000;
         byte[] content = Content(Size);
-        await using TlsServer server = TlsServer.Start(new TlsSettings { Default = TlsServer.Identity() }, features => Write(features, content), mode);
+        await using TlsServer server = TlsServer.Start(Settings(isKernelTls), features => Write(features, content), mode);
         using Socket socket = await RawPeers.ConnectAsync(server.EndPoint, receiveBuffer: 4096);
         await using SslStream stream = new(new PiecemealStream(new NetworkStream(socket), writeMax: int.MaxValue, readMax: 3000));
         await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", RemoteCertificateValidationCallback = (_, certificate, chain, errors) => TlsClients.IsTrusted(certificate, chain, errors) });

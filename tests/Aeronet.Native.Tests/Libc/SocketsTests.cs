@@ -58,6 +58,53 @@ public sealed class SocketsTests
     }
 
     [Fact]
+    public void A_full_socket_is_not_writable()
+    {
+        using TcpPair pair = new();
+        Assert.Equal(1, Ok(NativeSockets.IsWritable(pair.Server)));
+        byte[] bytes = new byte[64 * 1024];
+        while (SocketIo.Send(pair.Server, bytes).IsOk)
+        {
+        }
+
+        Assert.Equal(0, Ok(NativeSockets.IsWritable(pair.Server)));
+    }
+
+    [Fact]
+    public void A_close_that_resets_drops_what_is_unread_and_says_so()
+    {
+        using TcpPair pair = new();
+        Ok(NativeSockets.SetResetOnClose(pair.Server));
+        pair.CloseServer();
+        WaitFor(pair.Client, EpollEvents.In);
+        Assert.Equal(Errno.ECONNRESET, SocketIo.Receive(pair.Client, new byte[1]).Errno);
+    }
+
+    [Fact]
+    public void Kernel_TLS_is_refused_by_its_absence_or_takes_a_key()
+    {
+        using TcpPair pair = new();
+        byte[] key = new byte[KernelTlsKey.Aes128Length];
+        key[0] = 4; // TLS 1.3, little endian
+        key[1] = 3;
+        key[2] = KernelTlsKey.Aes128Gcm;
+        SysResult result = KernelTlsSocket.SetSendKey(pair.Server, key);
+        if (!KernelTlsSocket.IsOffered())
+        {
+            Assert.Contains(result.Errno, (Errno[])[Errno.ENOENT, Errno.ENOPROTOOPT]);
+            return;
+        }
+
+        Ok(result);
+        const byte Alert = 21;
+        Assert.Equal(2, Ok(KernelTlsSocket.SendRecord(pair.Server, Alert, [1, 0])));
+        byte[] record = new byte[100];
+        WaitFor(pair.Client, EpollEvents.In);
+        Assert.Equal(5 + 2 + 1 + 16, Ok(SocketIo.Receive(pair.Client, record))); // header, alert, content type, tag
+        Assert.Equal([23, 3, 3, 0, 19], record[..5]);
+    }
+
+    [Fact]
     public void A_listening_socket_says_so()
     {
         using TcpPair pair = new();

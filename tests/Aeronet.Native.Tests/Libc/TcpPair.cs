@@ -29,7 +29,7 @@ internal sealed class TcpPair : IDisposable
 
     public int Client { get; }
 
-    public int Server { get; }
+    public int Server { get; private set; }
 
     public SockAddr Peer { get; }
 
@@ -68,10 +68,16 @@ internal sealed class TcpPair : IDisposable
         _listener = -1;
     }
 
+    public void CloseServer()
+    {
+        Descriptors.CloseIfOpen(Server);
+        Server = -1;
+    }
+
     public void Dispose()
     {
         CloseListener();
         _ = Descriptors.Close(Client);
-        _ = Descriptors.Close(Server);
+        Descriptors.CloseIfOpen(Server);
     }
 }

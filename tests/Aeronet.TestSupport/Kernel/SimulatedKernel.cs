@@ -349,8 +349,11 @@ internal sealed class SimulatedKernel
 
         public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => kernel.Send(fd, segments);
 
-        public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) =>
-            kernel.Begin(KernelCall.EncryptSends, out SysResult failure) ? kernel.Peer(fd).OnEncryption(key) : failure;
+        public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key)
+        {
+            kernel.Peer(fd).OnTlsProtocol();
+            return kernel.Begin(KernelCall.EncryptSends, out SysResult failure) ? kernel.Peer(fd).OnEncryption(key) : failure;
+        }
 
         public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) =>
             kernel.Begin(KernelCall.Send, out SysResult failure) ? kernel.Peer(fd).PutRecord(contentType, content) : failure;
@@ -379,8 +382,7 @@ internal sealed class SimulatedKernel
             {
                 return failure;
             }
-            kernel.Peer(fd).OnDisconnectedByServer();
-            return SysResult.Ok(0);
+            return kernel.Peer(fd).OnDisconnectedByServer();
         }
 
         public SysResult GetLocalName(int fd, out SockAddr address)

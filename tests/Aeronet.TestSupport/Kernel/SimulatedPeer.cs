@@ -17,6 +17,8 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
     private bool _serverSentFin;
     private bool _isBlocked; // a send of the server met a full socket: room is worth an edge
     private bool _resetsOnClose;
+    private bool _hasTlsProtocol; // the server has asked for it, with or without success
+    private bool _receivesNothing; // the server has shut down its receiving side
     private Errno _pendingError;
 
     internal SimulatedPeer(IPEndPoint endPoint) => EndPoint = endPoint;
@@ -52,11 +54,11 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
         get
         {
             EpollEvents ready = EpollEvents.None;
-            if (_sent.Count > 0 || _hasSentFin || _hasReset)
+            if (_sent.Count > 0 || _hasSentFin || _hasReset || _receivesNothing)
             {
                 ready |= EpollEvents.In;
             }
-            if (_hasSentFin)
+            if (_hasSentFin || _receivesNothing)
             {
                 ready |= EpollEvents.ReadHangUp;
             }
@@ -68,7 +70,7 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
             {
                 ready |= EpollEvents.Error | EpollEvents.HangUp | EpollEvents.ReadHangUp;
             }
-            if (_hasSentFin && _serverSentFin)
+            if ((_hasSentFin || _receivesNothing) && _serverSentFin)
             {
                 ready |= EpollEvents.HangUp;
             }
@@ -116,6 +118,8 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
     }
 
     internal bool HasRoom => _space > 0 || _hasReset;
+
+    internal void OnTlsProtocol() => _hasTlsProtocol = true;
 
     internal SysResult OnEncryption(ReadOnlySpan<byte> key)
     {
@@ -167,7 +171,7 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
                 _pendingError = Errno.ENOTCONN;
                 return SysResult.Failed(error);
             }
-            return _hasSentFin ? SysResult.Ok(0) : SysResult.Failed(Errno.EAGAIN);
+            return _hasSentFin || _receivesNothing ? SysResult.Ok(0) : SysResult.Failed(Errno.EAGAIN);
         }
         int count = Math.Min(into.Length, _sent.Count);
         for (int i = 0; i < count; i++)
@@ -202,31 +206,36 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
 
     internal void OnShutdownByServer(ShutdownSide side)
     {
-        if (Encryption is { Waiting.Count: > 0 } && !_resetsOnClose)
+        if (Encryption is { Waiting.Count: > 0 } && side != ShutdownSide.Receive)
         {
             throw new InvalidOperationException("FIN in the middle of a record.");
         }
 
         _serverSentFin |= side != ShutdownSide.Receive;
-        _hasReset |= side == ShutdownSide.Both;
+        _receivesNothing |= side != ShutdownSide.Send;
         Touch();
     }
 
-    internal void OnDisconnectedByServer()
+    internal SysResult OnDisconnectedByServer()
     {
-        if (Encryption is not null)
+        if (_hasTlsProtocol)
         {
-            throw new InvalidOperationException("Linux does not disconnect a socket that encrypts.");
+            return SysResult.Failed(Errno.EOPNOTSUPP); // Linux from 6.15 on, and what was mended since
         }
 
         SeesReset = true;
         Reset();
+        return SysResult.Ok(0);
     }
 
     internal void OnClosedByServer()
     {
         SeesReset |= _resetsOnClose;
-        PushRecords(); // as Linux: what finds room now; the rest is lost
+        if (!_resetsOnClose)
+        {
+            PushRecords(); // as Linux: what finds room now; the rest is lost
+        }
+
         Encryption?.Dispose();
         IsClosedByServer = true;
         _serverSentFin = true;

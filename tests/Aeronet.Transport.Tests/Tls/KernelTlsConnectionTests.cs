@@ -149,21 +149,57 @@ public sealed class KernelTlsConnectionTests
         }
 
         using SimulatedTls tls = new(version: version, encryptsInKernel: true);
-        for (int i = 0; i < 10_000 && tls.Outcomes.Count == 0; i++)
+        tls.Loop.Kernel.Before(KernelCall.EncryptSends, () => tls.Peer.SetSpace(0)); // the flight has left, and then the socket is full
+        tls.ShakeHands();
+        if (tls.Outcomes.Count == 0)
         {
-            _ = tls.Client.Handshake();
-            tls.Peer.SetSpace(i % 2 == 0 ? 50 : 0); // never room for a flight
-            tls.Send(tls.Client.Take());
+            tls.Peer.SetSpace(1); // TLS 1.2: the client waits for Finished
+            tls.Loop.Turn(2);
+            tls.Peer.SetSpace(100);
             tls.Loop.Turn(2);
             tls.Receive();
+            tls.ShakeHands();
+            tls.Peer.SetSpace(0);
         }
 
         Assert.Equal([TlsFailure.None], tls.Outcomes);
-        tls.Peer.SetSpace(0);
+        Assert.True(tls.IsKernelTls);
         tls.Answer("hello", room: 10);
         tls.Receive();
         _ = tls.Client.Handshake();
         Assert.Equal("hello", tls.Client.Read());
+        Assert.Equal(Handshake, tls.Peer.Encryption!.ContentTypes[0]);
+        Assert.Equal(ApplicationData, Assert.Single(tls.Peer.Encryption.ContentTypes, static type => type != Handshake));
+        Assert.Equal(ApplicationData, tls.Peer.Encryption.ContentTypes[^1]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_abort_says_nothing_more_and_resets_at_the_close(bool isKeyRefused)
+    {
+        if (!IsThere())
+        {
+            return;
+        }
+
+        using SimulatedTls tls = new(encryptsInKernel: true, prepare: static handler => handler.WhenReset = null);
+        if (isKeyRefused)
+        {
+            tls.Loop.Kernel.Fail(KernelCall.EncryptSends, Errno.EINVAL);
+        }
+
+        tls.ShakeHands();
+        tls.Answer("half");
+        int sent = tls.Peer.ReceivedCount;
+        tls.Handler.Connection.Abort();
+        Assert.True(tls.Handler.Connection.Send("more"u8).IsFailed);
+        tls.Loop.Turn(2);
+        Assert.Contains("Reset", tls.Handler.Calls);
+        Assert.False(tls.Peer.SeesEndOfStream);
+        tls.Handler.Connection.Close();
+        Assert.True(tls.Peer.SeesReset);
+        Assert.Equal(sent, tls.Peer.ReceivedCount);
     }
 
     [Fact]
