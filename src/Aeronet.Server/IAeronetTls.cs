@@ -15,4 +15,8 @@ public interface IAeronetTls
     /// <param name="authorities">The only authorities, an empty collection trusts nobody; null: those of the options again. Endpoints with TLS on <c>SslStream</c> cannot honour any: false.</param>
     /// <returns>As <see cref="Reload"/>.</returns>
     bool UpdateClientAuthorities(X509Certificate2Collection? authorities);
+
+    /// <summary>How many handshakes there were since the server started, and how long they took.</summary>
+    /// <returns>All zero when no HTTPS endpoint is running.</returns>
+    TlsHandshakeStatistics GetHandshakeStatistics();
 }

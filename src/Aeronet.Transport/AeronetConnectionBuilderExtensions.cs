@@ -12,7 +12,8 @@ public static class AeronetConnectionBuilderExtensions
     /// <remarks>
     /// Put it before <c>UseHttps</c>: the header comes in the clear. Bytes that are no header, break its rules, or do not come in time end the
     /// connection (see the options); each connection is counted by outcome in <c>aeronet.proxy_protocol.connections</c>. What else the proxy said is
-    /// in <see cref="IProxyProtocolFeature"/>.
+    /// in <see cref="IProxyProtocolFeature"/>. As the first of an endpoint that Aeronet's loops listen on it needs no pipes, and <c>UseHttps</c> behind it is
+    /// Aeronet's own TLS; connections that wait for their header are bounded by <c>MaxConcurrentConnections</c> among themselves.
     /// </remarks>
     /// <typeparam name="TBuilder">The builder's type.</typeparam>
     /// <param name="builder">The endpoint, e.g. <c>ListenOptions</c>.</param>
@@ -27,13 +28,12 @@ public static class AeronetConnectionBuilderExtensions
         ProxyProtocolOptions options = new();
         configure(options);
         options.Validate();
-        IServiceProvider? services = builder.ApplicationServices;
-        builder.Use(next => new ProxyProtocolMiddleware(next, options, services).OnConnectionAsync);
+        builder.Use(new ProxyProtocolLayer(options, builder.ApplicationServices).Wrap);
         return builder;
     }
 
     /// <summary>Ends a new connection at once when its remote address has as many open already. Behind <see cref="UseProxyProtocol"/> the client's address counts.</summary>
-    /// <remarks>Connections without an IP address (Unix domain sockets) are not counted. All connections of the endpoint are counted together; refused ones are counted in <c>aeronet.address_limit.refused</c>.</remarks>
+    /// <remarks>Connections without an IP address (Unix domain sockets) are not counted. All connections of the endpoint are counted together; refused ones are counted in <c>aeronet.address_limit.refused</c>. In front of <see cref="UseProxyProtocol"/> it counts the proxies, and the endpoint needs pipes then.</remarks>
     /// <typeparam name="TBuilder">The builder's type.</typeparam>
     /// <param name="builder">The endpoint, e.g. <c>ListenOptions</c>.</param>
     /// <param name="maxPerAddress">Open connections per address; range 1 to 2,147,483,647.</param>
@@ -47,9 +47,7 @@ public static class AeronetConnectionBuilderExtensions
         ArgumentOutOfRangeException.ThrowIfLessThan(maxPerAddress, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(ipv6PrefixLength, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ipv6PrefixLength, 128);
-        AddressLimit limit = new(maxPerAddress, ipv6PrefixLength);
-        IServiceProvider? services = builder.ApplicationServices;
-        builder.Use(next => new AddressLimitMiddleware(next, limit, services).OnConnectionAsync);
+        builder.Use(new AddressLimitLayer(new AddressLimit(maxPerAddress, ipv6PrefixLength), builder.ApplicationServices).Wrap);
         return builder;
     }
 }

@@ -37,7 +37,7 @@ public enum TlsKernelMode
 /// <remarks>
 /// Source: the configuration section <c>Aeronet:Tls</c>, then <c>UseAeronet(options =&gt; options.Tls ...)</c>, so code wins. Names in the section are the property names.
 /// Certificates, keys, trust and revocation files, names (<see cref="Sni"/>) and ciphers are followed while the server runs (<see cref="ReloadOnChange"/>), everything else is read at start.
-/// Endpoints whose TLS is Kestrel's own middleware (with other connection middleware around it, or without epoll) cannot honour all of them: those that they cannot stop the start by name.
+/// Endpoints whose TLS is Kestrel's own middleware (with other connection middleware around it than <c>UseProxyProtocol</c> and <c>UseConnectionLimitPerAddress</c> in front, or without epoll) cannot honour all of them: those that they cannot stop the start by name.
 /// </remarks>
 public sealed class AeronetTlsOptions
 {

@@ -133,6 +133,35 @@ public sealed partial class SourceRulesTests
         Assert.Equal(["src/Aeronet.Testing/AeronetWebApplicationFactory.cs"], open);
     }
 
+    [Fact]
+    public void Every_option_is_read_by_what_it_is_for_and_set_by_a_test()
+    {
+        string[] code = SourceTree.Files(SourceTree.Src).ToArray();
+        string tests = string.Concat(SourceTree.Files(SourceTree.Tests).Select(File.ReadAllText));
+        int count = 0;
+        foreach (Match option in SourceTree.Projects
+            .Select(static project => Path.Combine(SourceTree.Src, project, "PublicAPI.Unshipped.txt"))
+            .Where(File.Exists)
+            .SelectMany(static file => OptionLine().Matches(File.ReadAllText(file))))
+        {
+            (string type, string property) = (option.Groups[1].Value, option.Groups[2].Value);
+            Regex reading = new($@"[.?]{property}\b|\b{property} =>");
+            Assert.True(
+                code.Any(file => !IsAboutOptions(file, type) && reading.IsMatch(File.ReadAllText(file))) || type == "ProxyProtocolOptions", // it answers for itself
+                $"{type}.{property} is read by nothing but its validation.");
+            Assert.True(Regex.IsMatch(tests, $@"\b{property}\b"), $"{type}.{property} is in no test.");
+            count++;
+        }
+
+        Assert.InRange(count, 90, 1000);
+
+        static bool IsAboutOptions(string file, string type)
+        {
+            string name = Path.GetFileNameWithoutExtension(file);
+            return name == type || name.EndsWith("Validator", StringComparison.Ordinal) || name.EndsWith("Reader", StringComparison.Ordinal) || name.EndsWith("Setup", StringComparison.Ordinal);
+        }
+    }
+
     private static IEnumerable<string> TopFolders()
         => new[] { "src", "tests", "samples", "perf" }.Select(static name => Path.Combine(SourceTree.Root, name)).Where(Directory.Exists);
 
@@ -147,6 +176,10 @@ public sealed partial class SourceRulesTests
             }
         }
     }
+
+    // The getter of a property of an options class, as the list of the public API has it.
+    [GeneratedRegex(@"^Aeronet\.[\w.]*?\b(\w+Options|AeronetTls\w+|Aeronet\w*Limits)\.(\w+)\.get -> ", RegexOptions.Multiline)]
+    private static partial Regex OptionLine();
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex NamespaceLine();

@@ -11,6 +11,7 @@ using Aeronet.Server.Diagnostics;
 using Aeronet.Server.Https;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Foreign;
+using Aeronet.Transport.Gate;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
 using Aeronet.Transport.Tls;
@@ -131,7 +132,7 @@ internal sealed class EndpointBinder
                 _tls.Add(request, IsNativeTls(request));
                 if (removed.Find(entry => SameAddress(entry.Request, request)) is { } other)
                 {
-                    // Cleartext became TLS, or the other way round: only one of them can listen there, so here the old one ends first.
+                    // Cleartext became TLS, or middleware stands there: only one of them can listen there, so here the old one ends first.
                     await Task.WhenAll(other.Listeners.Select(_group.UnbindAsync)).ConfigureAwait(false);
                 }
                 await BindAsync(request).ConfigureAwait(false);
@@ -198,7 +199,7 @@ internal sealed class EndpointBinder
     private async Task<BoundEndpoint> BindOneAsync(EndpointRequest request, EndPoint endPoint)
     {
         string display = request.Display(endPoint);
-        ForeignTransport? foreign = _transports.Choose(endPoint, _group.Backend, request.NeedsPipes);
+        ForeignTransport? foreign = _transports.Choose(endPoint, _group.Backend, request.NeedsPipes, request.HasMiddlewareOfItsOwn);
         var endpoint = new ServerEndpoint(endPoint, display, request.Options.Protocols, _maxConnections) { Tls = foreign is null ? _tls.Find(request.Options) : null };
         IConnectionAcceptor acceptor = _acceptorOf(endpoint);
         bool hasMiddleware = request.HasMiddleware;
@@ -206,7 +207,7 @@ internal sealed class EndpointBinder
         {
             if (foreign is not { } transport)
             {
-                return _group.Bind(endPoint, acceptor, _addressLimit);
+                return _group.Bind(endPoint, request.Gate is { } gate ? new GateAcceptor(gate, acceptor, _maxConnections) : acceptor, _addressLimit);
             }
             ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync, _tls.Observer); // application code: it may throw, so before anything is bound
             IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
@@ -260,11 +261,11 @@ internal sealed class EndpointBinder
     }
 
     // Where a transport of the application or the framework's sockets listen, TLS is SslStream.
-    private bool IsNativeTls(EndpointRequest request) => request.IsNativeTls && _transports.Choose(request.EndPoint, _group.Backend, hasMiddleware: false) is null;
+    private bool IsNativeTls(EndpointRequest request) => request.IsNativeTls && _transports.Choose(request.EndPoint, _group.Backend, needsPipes: false, hasMiddleware: false) is null;
 
-    // Middleware is part of the listener: what it does to a connection cannot change under it.
+    // A gate and middleware are part of the listener: what they do to a connection cannot change under it.
     private bool CanTakeOver(EndpointRequest before, EndpointRequest after)
-        => before.IsHttps == after.IsHttps && (!before.IsHttps || (_tls.Find(before.Options) is not null && IsNativeTls(after)));
+        => before.Gate is null && after.Gate is null && !before.NeedsPipes && !after.NeedsPipes && before.IsHttps == after.IsHttps && (!before.IsHttps || (_tls.Find(before.Options) is not null && IsNativeTls(after)));
 
     private static bool SameAddress(EndpointRequest one, EndpointRequest other)
         => one.Scope == other.Scope && one.LocalhostName == other.LocalhostName && one.EndPoint.Equals(other.EndPoint);

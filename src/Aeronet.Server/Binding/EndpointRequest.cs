@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Net;
 using Aeronet.Server.Https;
+using Aeronet.Transport.Gate;
 using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -46,7 +47,7 @@ internal sealed class EndpointRequest
 
     public bool IsHttps { get; }
 
-    /// <summary>Aeronet's own TLS takes the place of the middleware that <c>UseHttps</c> added: there is no other.</summary>
+    /// <summary>Aeronet's own TLS takes the place of the middleware that <c>UseHttps</c> added: there is no other, but for a <see cref="Gate"/>.</summary>
     public bool IsNativeTls => HttpsEndpoint.IsNative(Options);
 
     /// <summary>From the configuration section: follows its changes.</summary>
@@ -81,8 +82,22 @@ internal sealed class EndpointRequest
     /// <summary>Connection middleware stands before the protocol, that of <c>UseHttps</c> included.</summary>
     public bool HasMiddleware => KestrelInternals.GetMiddleware(Options) is { Count: > 0 };
 
+    /// <summary>What stands at the front and needs no pipes where our loops listen; null: nothing.</summary>
+    public ConnectionGate? Gate => ConnectionGate.Find(KestrelInternals.GetMiddleware(Options), out _);
+
+    /// <summary>There is other middleware than that of <c>UseHttps</c> alone.</summary>
+    public bool HasMiddlewareOfItsOwn => Gate is not null || NeedsPipes;
+
     /// <summary>There is middleware that needs pipes, even where our loops listen.</summary>
-    public bool NeedsPipes => HasMiddleware && !IsNativeTls;
+    public bool NeedsPipes
+    {
+        get
+        {
+            List<Func<ConnectionDelegate, ConnectionDelegate>> middleware = KestrelInternals.GetMiddleware(Options);
+            _ = ConnectionGate.Find(middleware, out int length);
+            return length < middleware.Count && !IsNativeTls;
+        }
+    }
 
     /// <summary>The endpoint's connection middleware in front of <paramref name="last"/>; <c>UseHttps</c> stands for TLS on SslStream.</summary>
     public ConnectionDelegate BuildPipeline(ConnectionDelegate last, ITlsObserver observer)

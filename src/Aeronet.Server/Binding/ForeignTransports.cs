@@ -49,8 +49,9 @@ internal sealed class ForeignTransports
     /// <summary>The transport for an endpoint; null: our own loops listen.</summary>
     /// <param name="endPoint">What is to be bound.</param>
     /// <param name="backend">What the loops run on.</param>
-    /// <param name="hasMiddleware">The endpoint has connection middleware, which needs pipes.</param>
-    public ForeignTransport? Choose(EndPoint endPoint, TransportBackend backend, bool hasMiddleware)
+    /// <param name="needsPipes">The endpoint has connection middleware that cannot do without pipes.</param>
+    /// <param name="hasMiddleware">There is connection middleware that is not ours to run in a transport's callbacks.</param>
+    public ForeignTransport? Choose(EndPoint endPoint, TransportBackend backend, bool needsPipes, bool hasMiddleware)
     {
         if (Find(_ofApplication, endPoint) is { } wanted)
         {
@@ -60,7 +61,7 @@ internal sealed class ForeignTransports
         {
             return Find(_ofKestrel, endPoint) is { } other ? new ForeignTransport(other, HalfCloseBy.Nothing) : null;
         }
-        if (backend == TransportBackend.Epoll && !hasMiddleware)
+        if (backend == TransportBackend.Epoll && !needsPipes)
         {
             return null;
         }

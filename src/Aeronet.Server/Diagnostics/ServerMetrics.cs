@@ -163,7 +163,7 @@ internal sealed class ServerMetrics
         }
     }
 
-    internal static KeyValuePair<string, object?>[] AddressTags(TransportConnection connection) => connection.LocalEndPoint switch
+    internal static KeyValuePair<string, object?>[] AddressTags(TransportConnection connection) => connection.ListenEndPoint switch
     {
         IPEndPoint ip =>
         [

@@ -68,7 +68,8 @@ internal sealed class TlsMetrics
     /// <summary>An observer for the handshakes of one run.</summary>
     /// <param name="callback">The application's; null: none.</param>
     /// <param name="logger">Hears of a callback that throws.</param>
-    public ITlsObserver Observe(Action<TlsHandshakeReport>? callback, ILogger logger) => new Observer(this, callback is null ? null : new HandshakeReports(callback, logger));
+    /// <param name="counts">Of the run.</param>
+    public ITlsObserver Observe(Action<TlsHandshakeReport>? callback, ILogger logger, HandshakeCounts counts) => new Observer(this, callback is null ? null : new HandshakeReports(callback, logger), counts);
 
     /// <summary>Where the gauge of OCSP responses looks.</summary>
     public void ObserveStaples(Func<(int Certificates, int WithoutStaple)> counts) => _stapleCounts = counts;
@@ -192,12 +193,13 @@ internal sealed class TlsMetrics
         ];
     }
 
-    private sealed class Observer(TlsMetrics metrics, HandshakeReports? reports) : ITlsObserver
+    private sealed class Observer(TlsMetrics metrics, HandshakeReports? reports, HandshakeCounts counts) : ITlsObserver
     {
         public void OnHandshakeStarted(TransportConnection connection) => metrics.Started(connection);
 
         public void OnHandshakeEnded(in TlsHandshakeEvent handshake)
         {
+            counts.Add(handshake); // first: listeners of metrics may throw
             metrics.Ended(handshake);
             reports?.Post(handshake);
         }

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Linq;
 using System.Threading;
 using Aeronet.Server.Binding;
+using Aeronet.Transport.Gate;
 using Aeronet.Transport.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -14,10 +15,11 @@ namespace Aeronet.Server.Https;
 /// <summary>Reads what was configured for Kestrel's HTTPS into the settings of Aeronet's TLS.</summary>
 internal static class HttpsEndpoint
 {
-    /// <summary>The endpoint's only middleware is that of <c>UseHttps</c>: Aeronet's TLS can take its place. With other middleware around it Kestrel's own stays where it is.</summary>
+    /// <summary>The endpoint's only middleware, but for a gate in front of it, is that of <c>UseHttps</c>: Aeronet's TLS can take its place. With other middleware around it Kestrel's own stays where it is.</summary>
     public static bool IsNative(ListenOptions options)
         => KestrelInternals.GetIsTls(options)
-            && KestrelInternals.GetMiddleware(options) is [Func<ConnectionDelegate, ConnectionDelegate> only] && KestrelInternals.IsHttps(only)
+            && KestrelInternals.GetMiddleware(options) is { } middleware && ConnectionGate.Find(middleware, out int length) is var _
+            && length == middleware.Count - 1 && KestrelInternals.IsHttps(middleware[^1])
             && (KestrelInternals.GetHttpsOptions(options) is not null || KestrelInternals.GetHttpsCallbackOptions(options) is not null);
 
     /// <summary>The middleware of <c>UseHttps</c> is the first that a connection meets: TLS that is ended in front of all of them takes its place.</summary>
@@ -31,7 +33,7 @@ internal static class HttpsEndpoint
     /// <exception cref="TlsConfigurationException">A certificate or setting cannot be used; the message names the endpoint.</exception>
     public static TlsSettings Read(ListenOptions options, SharedTls shared)
     {
-        Debug.Assert(IsOutermost(options));
+        Debug.Assert(IsNative(options) || IsOutermost(options));
         try
         {
             return KestrelInternals.GetHttpsOptions(options) is { } https

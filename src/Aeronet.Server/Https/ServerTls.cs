@@ -58,9 +58,12 @@ internal sealed class ServerTls : IDisposable
         _metrics = metrics;
         _time = time;
         _logger = loggers.CreateLogger(TlsServiceLog.Category);
-        Observer = metrics.Observe(options.OnHandshake, _logger);
+        Observer = metrics.Observe(options.OnHandshake, _logger, Handshakes);
         _contentRoot = services.GetService<IHostEnvironment>()?.ContentRootPath ?? AppContext.BaseDirectory;
     }
+
+    /// <summary>Counts those of all endpoints.</summary>
+    public HandshakeCounts Handshakes { get; } = new();
 
     /// <summary>The settings of every endpoint that has Aeronet's TLS are read and checked, before anything is bound.</summary>
     /// <exception cref="InvalidOperationException">Names every fault.</exception>
@@ -90,7 +93,7 @@ internal sealed class ServerTls : IDisposable
 
     /// <summary>Reads the settings of an endpoint; nothing for one without TLS.</summary>
     /// <param name="request">What is to be bound.</param>
-    /// <param name="isNative">Our loops will listen there, and no other middleware stands before the protocol.</param>
+    /// <param name="isNative">Our loops will listen there, and no middleware that needs pipes stands before the protocol.</param>
     /// <exception cref="TlsConfigurationException">They, or the server's own options, cannot be used.</exception>
     public void Add(EndpointRequest request, bool isNative)
     {

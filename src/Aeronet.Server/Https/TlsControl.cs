@@ -33,6 +33,8 @@ internal sealed class TlsControl : IAeronetTls
         return Reload();
     }
 
+    public TlsHandshakeStatistics GetHandshakeStatistics() => Running?.Handshakes.Read() ?? default;
+
     public void Attach(ServerTls tls)
     {
         lock (_gate)

@@ -42,6 +42,9 @@ internal abstract class TransportConnection
 
     public abstract EndPoint? RemoteEndPoint { get; }
 
+    /// <summary>Where it was accepted, whatever a proxy says: what metrics are kept by.</summary>
+    public virtual EndPoint? ListenEndPoint => LocalEndPoint;
+
     /// <summary>The peer's IP address, known from accept on; empty for Unix sockets.</summary>
     public virtual PeerAddress Peer => default;
 

@@ -1,17 +1,11 @@
 using System;
 using System.Buffers;
-using System.Collections.Generic;
-using System.Diagnostics.Metrics;
 using System.IO.Pipelines;
 using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
-using Aeronet.Transport.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Aeronet.Transport.ProxyProtocol;
 
@@ -19,38 +13,24 @@ namespace Aeronet.Transport.ProxyProtocol;
 internal sealed class ProxyProtocolMiddleware
 {
     private readonly ConnectionDelegate _next;
+    private readonly ProxyProtocolLayer _layer;
     private readonly ProxyProtocolOptions _options;
-    private readonly ILogger _logger;
-    private readonly Counter<long>? _connections; // null without a meter factory
 
-    public ProxyProtocolMiddleware(ConnectionDelegate next, ProxyProtocolOptions options, IServiceProvider? services)
+    public ProxyProtocolMiddleware(ConnectionDelegate next, ProxyProtocolLayer layer)
     {
         _next = next;
-        _options = options;
-        _logger = services?.GetService<ILoggerFactory>()?.CreateLogger(TransportLog.Category) ?? NullLogger.Instance;
-        _connections = services?.GetService<IMeterFactory>()?.Create(TransportMetrics.MeterName)
-            .CreateCounter<long>("aeronet.proxy_protocol.connections", "{connection}", "Connections that passed UseProxyProtocol, by what became of their header.");
+        _layer = layer;
+        _options = layer.Options;
     }
 
     public async Task OnConnectionAsync(ConnectionContext context)
     {
-        ProxyProtocolOutcome outcome;
-        if (!_options.IsTrusted(context.RemoteEndPoint))
-        {
-            outcome = ProxyProtocolOutcome.Untrusted;
-        }
-        else
-        {
-            outcome = await ReadHeaderAsync(context).ConfigureAwait(false);
-        }
-        _connections?.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
-        if (outcome is ProxyProtocolOutcome.Read || (!_options.IsRequired && outcome is ProxyProtocolOutcome.Untrusted or ProxyProtocolOutcome.Absent))
+        ProxyProtocolOutcome outcome = _options.IsTrusted(context.RemoteEndPoint) ? await ReadHeaderAsync(context).ConfigureAwait(false) : ProxyProtocolOutcome.Untrusted;
+        if (_layer.Report(context.ConnectionId, outcome))
         {
             await _next(context).ConfigureAwait(false);
-            return;
         }
-        TransportLog.ProxyHeaderRefused(_logger, context.ConnectionId, outcome);
-        if (outcome != ProxyProtocolOutcome.Closed)
+        else if (outcome != ProxyProtocolOutcome.Closed)
         {
             context.Abort(new ConnectionAbortedException($"PROXY protocol: {outcome}.")); // nothing can be answered: the bytes behind are of an unknown protocol
         }
@@ -110,7 +90,7 @@ internal sealed class ProxyProtocolMiddleware
 
     private static void Apply(ConnectionContext context, ProxyProtocolHeader header)
     {
-        context.Features.Set<IProxyProtocolFeature>(new Feature(header, context.RemoteEndPoint));
+        context.Features.Set<IProxyProtocolFeature>(new ProxyProtocolFeature(header, context.RemoteEndPoint));
         if (header.Source is null)
         {
             return;
@@ -122,21 +102,6 @@ internal sealed class ProxyProtocolMiddleware
             feature.RemoteEndPoint = context.RemoteEndPoint;
             feature.LocalEndPoint = context.LocalEndPoint;
         }
-    }
-
-    private sealed class Feature(ProxyProtocolHeader header, EndPoint? proxy) : IProxyProtocolFeature
-    {
-        public int Version => header.Version;
-
-        public bool IsLocal => header.IsLocal;
-
-        public EndPoint? Source => header.Source;
-
-        public EndPoint? Destination => header.Destination;
-
-        public EndPoint? Proxy => proxy;
-
-        public IReadOnlyList<ProxyProtocolField> Fields => header.Fields;
     }
 }
 

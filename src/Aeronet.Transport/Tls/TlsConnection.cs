@@ -72,6 +72,8 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
 
     public override EndPoint? RemoteEndPoint => _inner.RemoteEndPoint;
 
+    public override EndPoint? ListenEndPoint => _inner.ListenEndPoint;
+
     public override PeerAddress Peer => _inner.Peer;
 
     public override bool IsCloseRequested => _inner.IsCloseRequested;
@@ -269,6 +271,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
             EndHandshake(handshake, TlsFailure.ConnectionReset, "the connection was reset");
         }
 
+        Set(State.Aborted); // perhaps by ourselves, below us: nothing may make half an answer look whole
         _protocol!.OnReset();
     }
 

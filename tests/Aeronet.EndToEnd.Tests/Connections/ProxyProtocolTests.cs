@@ -17,7 +17,7 @@ using Xunit;
 
 namespace Aeronet.EndToEnd.Tests.Connections;
 
-/// <summary><c>UseProxyProtocol</c> on every server: it is plain connection middleware.</summary>
+/// <summary><c>UseProxyProtocol</c> on every server: a gate on the loops, connection middleware elsewhere.</summary>
 [NeedsNoSocket]
 public sealed class ProxyProtocolTests
 {

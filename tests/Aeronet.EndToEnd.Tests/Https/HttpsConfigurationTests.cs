@@ -18,6 +18,7 @@ using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Programs;
 using Aeronet.TestSupport.Tls;
 using Aeronet.Transport;
+using Aeronet.Transport.ProxyProtocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.DataProtection;
@@ -510,6 +511,8 @@ public sealed class HttpsConfigurationTests : IDisposable
         await garbage.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray());
         TlsHandshakeReport bad = await reports.Reader.ReadAsync().AsTask().WaitAsync(Guard.Time);
         Assert.Equal((TlsHandshakeOutcome.Failed, "plain_http"), (bad.Outcome, bad.Reason));
+        TlsHandshakeStatistics statistics = host.Services.GetRequiredService<IAeronetTls>().GetHandshakeStatistics();
+        Assert.Equal((1, 0, 1, 0), (statistics.Full.Count, statistics.Resumed.Count, statistics.FailedCount, statistics.RefusedCount));
         await host.Logs.WaitForAsync(static entry => entry.Id == 2150);
     }
 
@@ -675,13 +678,60 @@ public sealed class HttpsConfigurationTests : IDisposable
             ["s_client", "-connect", $"127.0.0.1:{host.EndPoint.Port}", "-servername", "a.example.com", "-tls1_3", "-ign_eof", .. arguments],
             "GET / HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
 
-    private static async Task<SslStream> ConnectAsync(AppHost host, string name, X509Certificate2? client = null, bool anyName = false)
+    [Theory, BothServers]
+    public async Task Https_behind_a_proxy_s_header_sees_the_client(ServerKind server)
+    {
+        await using AppHost host = await StartBehindProxyAsync(server);
+        await using SslStream client = await ConnectAsync(host, "a.example.com", header: ProxyHeader);
+        Assert.Equal("https 192.0.2.7:7 v1", await GetAsync(client));
+        Assert.Equal("https 192.0.2.7:7 v1", await GetAsync(client)); // and the connection is kept
+    }
+
+    [Theory, AeronetOnly]
+    public async Task A_proxy_s_header_does_not_keep_https_from_the_server_s_own_TLS(ServerKind server)
+    {
+        var reports = System.Threading.Channels.Channel.CreateUnbounded<TlsHandshakeReport>();
+        Task<AppHost> starting = StartBehindProxyAsync(server, options =>
+        {
+            options.Tls.CipherPreset = TlsCipherPreset.Modern; // SslStream would stop the start
+            options.Tls.OnHandshake = report => reports.Writer.TryWrite(report);
+        });
+        if (server == ServerKind.AeronetSockets)
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => starting); // as without the header
+            return;
+        }
+
+        await using AppHost host = await starting;
+        await using SslStream client = await ConnectAsync(host, "a.example.com", header: ProxyHeader);
+        Assert.Equal("https 192.0.2.7:7 v1", await GetAsync(client));
+        Assert.Equal("192.0.2.7:7", (await reports.Reader.ReadAsync().AsTask().WaitAsync(Guard.Time)).RemoteEndPoint!.ToString());
+    }
+
+    private const string ProxyHeader = "PROXY TCP4 192.0.2.7 192.0.2.8 7 8\r\n";
+
+    private static Task<AppHost> StartBehindProxyAsync(ServerKind server, Action<AeronetServerOptions>? options = null) => AppHost.StartAsync(
+        server,
+        static app => app.Run(static context =>
+        {
+            string text = $"{context.Request.Scheme} {context.Connection.RemoteIpAddress}:{context.Connection.RemotePort} v{context.Features.Get<IProxyProtocolFeature>()?.Version}";
+            context.Response.ContentLength = text.Length;
+            return context.Response.WriteAsync(text);
+        }),
+        builder => builder.Services.Configure(options ?? (static _ => { })),
+        static kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen
+            .UseProxyProtocol(static proxy => proxy.TrustedNetworks.Add(IPNetwork.Parse("127.0.0.0/8"))).UseConnectionLimitPerAddress(2).UseHttps(s_a)),
+        BuilderShape.Full,
+        listen: false);
+
+    private static async Task<SslStream> ConnectAsync(AppHost host, string name, X509Certificate2? client = null, bool anyName = false, string header = "")
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         SslStream? stream = null;
         try
         {
             await socket.ConnectAsync(host.EndPoint).WaitAsync(Guard.Time);
+            await socket.SendAsync(Encoding.ASCII.GetBytes(header));
             stream = new SslStream(new NetworkStream(socket, ownsSocket: true));
             await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
             {

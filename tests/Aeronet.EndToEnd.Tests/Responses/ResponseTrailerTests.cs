@@ -1,10 +1,12 @@
 using System;
 using System.Threading.Tasks;
 using Aeronet.EndToEnd.Tests.Columns;
+using Aeronet.Server;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Aeronet.EndToEnd.Tests.Responses;
@@ -76,6 +78,26 @@ public sealed class ResponseTrailerTests
         await client.SendAsync("HEAD / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await client.ReadResponseAsync(head: true);
         Assert.Equal("body", (await client.ReadResponseAsync()).Text);
+    }
+
+    [Theory] // Kestrel never names them
+    [AeronetOnly(true)]
+    [AeronetOnly(false)]
+    public async Task Trailers_are_named_ahead_unless_nobody_wants_that(ServerKind server, bool isNamed)
+    {
+        await using AppHost host = await AppHost.StartAsync(
+            server,
+            app => app.Run(context =>
+            {
+                context.Response.AppendTrailer("Check", "sum");
+                return context.Response.WriteAsync("body");
+            }),
+            builder => builder.Services.Configure<AeronetServerOptions>(options => options.AddTrailerHeader = isNamed));
+        await using RawClient client = await host.ConnectAsync();
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n");
+        RawResponse response = await client.ReadResponseAsync();
+        Assert.Equal("sum", response.Trailer("Check"));
+        Assert.Equal(isNamed ? "Check" : null, response["Trailer"]);
     }
 
     [Theory, BothServers]

@@ -142,7 +142,7 @@ public sealed class EndpointPlannerTests : IDisposable
             listen.Use(next => context => { order.Add("second"); return next(context); });
         }));
         EndpointRequest request = Assert.Single(EndpointPlanner.Plan(kestrel, _addresses, new ServerLog(_log).General));
-        request.BuildPipeline(_ => { order.Add("protocol"); return System.Threading.Tasks.Task.CompletedTask; }, new TlsMetrics(null).Observe(null, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance))(null!);
+        request.BuildPipeline(_ => { order.Add("protocol"); return System.Threading.Tasks.Task.CompletedTask; }, new TlsMetrics(null).Observe(null, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, new HandshakeCounts()))(null!);
         Assert.Equal(["first", "second", "protocol"], order);
     }
 

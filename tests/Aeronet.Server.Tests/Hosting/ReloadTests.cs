@@ -4,8 +4,11 @@ using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Tls;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Xunit;
 
@@ -158,6 +161,43 @@ public sealed class ReloadTests
         await host.StopAsync().WaitAsync(s_guard); // any change would have been applied before
         Assert.Single(host.Addresses);
         Assert.Empty(host.Log.Of(3006));
+    }
+
+    [Fact]
+    public async Task A_gate_that_changes_with_the_configuration_is_the_one_in_force()
+    {
+        ConfigurationManager? configuration = null;
+        int[] ports = FreePorts(1);
+        await using ServerHost host = new(builder =>
+        {
+            configuration = builder.Configuration;
+            configuration["Kestrel:Endpoints:A:Url"] = $"http://127.0.0.1:{ports[0]}";
+            configuration["Kestrel:Endpoints:A:Proxies"] = "127.0.0.0/8";
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Configure(builder.Configuration.GetSection("Kestrel"), reloadOnChange: true)
+                .Endpoint("A", static endpoint => endpoint.ListenOptions.UseProxyProtocol(options => options.TrustedNetworks.Add(IPNetwork.Parse(endpoint.ConfigSection["Proxies"]!)))));
+        });
+        await host.StartAsync();
+        Assert.StartsWith("HTTP/1.1 200", await AskThroughProxyAsync(ports[0]), StringComparison.Ordinal);
+        configuration!["Kestrel:Endpoints:A:Proxies"] = "192.0.2.0/24";
+        ((IConfigurationRoot)configuration).Reload();
+        await WaitForLogAsync(host, 3006, 1);
+        Assert.Equal("", await AskThroughProxyAsync(ports[0]));
+    }
+
+    private static async Task<string> AskThroughProxyAsync(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(IPAddress.Loopback, port).WaitAsync(s_guard);
+            await socket.SendAsync("PROXY TCP4 192.0.2.7 192.0.2.8 7 8\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"u8.ToArray());
+            byte[] answer = new byte[1000];
+            return Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer).WaitAsync(s_guard));
+        }
+        catch (SocketException)
+        {
+            return ""; // reset
+        }
     }
 
     private static ServerHost Create(Action<ConfigurationManager> keep, params (string Name, string Url)[] endpoints) => new(builder =>

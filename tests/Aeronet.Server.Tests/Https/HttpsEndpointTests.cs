@@ -351,9 +351,35 @@ public sealed class HttpsEndpointTests : IDisposable
             listen.Use(static next => next);
             listen.UseHttps(s_certificate);
         })));
+        Assert.True(HttpsEndpoint.IsNative(Listen(static listen => Proxy(listen).UseHttps(s_certificate))));
+        Assert.True(HttpsEndpoint.IsNative(Listen(static listen => Proxy(listen).UseConnectionLimitPerAddress(1).UseHttps(s_certificate))));
+        Assert.False(HttpsEndpoint.IsNative(Listen(static listen => Proxy(listen.UseConnectionLimitPerAddress(1)).UseHttps(s_certificate))));
+        Assert.False(HttpsEndpoint.IsNative(Listen(static listen => Proxy(listen.UseHttps(s_certificate)))));
+        Assert.False(HttpsEndpoint.IsNative(Listen(static listen => Proxy(listen))));
         Assert.False(HttpsEndpoint.IsNative(Listen(static listen => listen.Use(static next => next))));
         Assert.False(HttpsEndpoint.IsNative(Listen(static _ => { })));
     }
+
+    [Fact]
+    public void Only_a_gate_in_its_order_and_https_behind_it_do_without_pipes()
+    {
+        Assert.False(Request(static listen => Proxy(listen)).NeedsPipes);
+        Assert.False(Request(static listen => listen.UseConnectionLimitPerAddress(1)).NeedsPipes);
+        Assert.False(Request(static listen => Proxy(listen).UseConnectionLimitPerAddress(1).UseHttps(s_certificate)).NeedsPipes);
+        Assert.True(Request(static listen => Proxy(listen.UseConnectionLimitPerAddress(1))).NeedsPipes);
+        Assert.True(Request(static listen => Proxy(Proxy(listen))).NeedsPipes);
+        Assert.True(Request(static listen => Proxy(listen).Use(static next => next)).NeedsPipes);
+        Assert.True(Request(static listen =>
+        {
+            Proxy(listen).Use(static next => next);
+            listen.UseHttps(s_certificate);
+        }).NeedsPipes);
+        Assert.True(Request(static listen => Proxy(listen.UseHttps(s_certificate))).NeedsPipes);
+
+        static EndpointRequest Request(Action<ListenOptions> configure) => EndpointRequest.FromListenOptions(Listen(configure), isConfigured: false);
+    }
+
+    private static ListenOptions Proxy(ListenOptions listen) => listen.UseProxyProtocol(static options => options.TrustedNetworks.Add(IPNetwork.Parse("10.0.0.0/8")));
 
     [Fact]
     [Trait("Defect", "TLS-30")]

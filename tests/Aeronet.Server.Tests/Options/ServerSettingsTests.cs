@@ -109,6 +109,13 @@ public sealed class ServerSettingsTests
         Assert.True(settings.Http1Limits.RejectUnknownMethods);
     }
 
+    [Fact]
+    public void The_hand_off_time_is_also_what_makes_an_endpoint_slow()
+    {
+        ServerSettings settings = Create(configureAeronet: static aeronet => aeronet.Transport.HandOffTime = TimeSpan.FromSeconds(3));
+        Assert.Equal(TimeSpan.FromSeconds(3), settings.EndpointLoads.HandOffTime);
+    }
+
     private static ServerSettings Create(Action<KestrelServerOptions>? configureKestrel = null, Action<AeronetServerOptions>? configureAeronet = null)
     {
         var kestrel = new KestrelServerOptions();

@@ -38,6 +38,9 @@ internal sealed class SimulatedPeer : SimulatedKernel.IWatched
     /// <summary>Non-null once the server has given its key to the kernel.</summary>
     public SimulatedKernelTls? Encryption { get; private set; }
 
+    /// <summary>Bytes that the server has not received.</summary>
+    public int UnreadCount => _sent.Count;
+
     /// <summary>The server has sent FIN or closed.</summary>
     public bool SeesEndOfStream => _serverSentFin;
 

@@ -203,6 +203,26 @@ public sealed class KernelTlsConnectionTests
     }
 
     [Fact]
+    public void A_protocol_that_throws_says_nothing_more()
+    {
+        if (!IsThere())
+        {
+            return;
+        }
+
+        using SimulatedTls tls = new(encryptsInKernel: true);
+        tls.ShakeHands();
+        tls.Handler.WhenReadable = static _ => throw new InvalidOperationException("a fault of the protocol");
+        tls.Answer("half");
+        int sent = tls.Peer.ReceivedCount;
+        tls.Client.Write("hello");
+        tls.Send(tls.Client.Take());
+        tls.Loop.Turn(2);
+        Assert.True(tls.Peer.SeesReset);
+        Assert.Equal(sent, tls.Peer.ReceivedCount); // no close_notify: half an answer must not look whole
+    }
+
+    [Fact]
     public void A_peer_that_wants_new_keys_loses_the_connection_and_reads_nothing_false()
     {
         if (!IsThere())
