@@ -124,7 +124,7 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     internal void WatchFrame()
     {
         Interlocked.Increment(ref _framesOnThreadPool);
-        if (Connection.DeadlineMs == long.MaxValue)
+        if (_phase != Phase.Closed && Connection.DeadlineMs == long.MaxValue)
         {
             Connection.SetDeadline(Connection.Loop.NowMs + FrameLookMs);
         }

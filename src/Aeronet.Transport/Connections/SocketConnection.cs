@@ -528,7 +528,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     private void OnInterestFailed(Errno errno)
     {
         _loop.Counters.AddModFailure();
-        TransportLog.InterestFailed(_loop.Logger, ConnectionId, errno);
+        Guard.Run(() => TransportLog.InterestFailed(_loop.Logger, ConnectionId, errno));
         PostFlag(Posted.Reset);
     }
 
@@ -568,10 +568,13 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     [MethodImpl(MethodImplOptions.NoInlining)]
     private IoResult ToError(Errno errno)
     {
-        if (_loop.Logger.IsEnabled(LogLevel.Debug))
+        Guard.Run(() => // callers hold locks
         {
-            TransportLog.TransferFailed(_loop.Logger, ConnectionId, errno);
-        }
+            if (_loop.Logger.IsEnabled(LogLevel.Debug))
+            {
+                TransportLog.TransferFailed(_loop.Logger, ConnectionId, errno);
+            }
+        });
         return IoResult.Failed(errno switch
         {
             Errno.ECONNRESET or Errno.EPIPE or Errno.ENOTCONN or Errno.ECONNABORTED => IoError.ConnectionReset,

@@ -43,10 +43,13 @@ internal sealed partial class TlsConnection
             return false;
         }
 
-        if (Logger.IsEnabled(LogLevel.Debug))
+        Guard.Run(() =>
         {
-            TlsLog.KeyUpdateInKernel(Logger, ConnectionId);
-        }
+            if (Logger.IsEnabled(LogLevel.Debug))
+            {
+                TlsLog.KeyUpdateInKernel(Logger, ConnectionId);
+            }
+        });
 
         FailSending(IoError.ConnectionReset);
         Abort();

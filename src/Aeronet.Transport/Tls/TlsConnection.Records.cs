@@ -121,10 +121,13 @@ internal sealed partial class TlsConnection
             return IoResult.Transferred(0);
         }
 
-        if (Logger.IsEnabled(LogLevel.Debug))
+        Guard.Run(() =>
         {
-            TlsLog.SessionFailed(Logger, ConnectionId, result.Error == 0 ? "the connection failed" : OpenSslLibrary.Describe(result.Error));
-        }
+            if (Logger.IsEnabled(LogLevel.Debug))
+            {
+                TlsLog.SessionFailed(Logger, ConnectionId, result.Error == 0 ? "the connection failed" : OpenSslLibrary.Describe(result.Error));
+            }
+        });
 
         return IoResult.Failed(IoError.ConnectionReset);
     }

@@ -21,9 +21,9 @@ public sealed class AeronetConnectionListenerTests
         (AeronetConnectionListener listener, ConnectionContext? taken, SimulatedLoop loop, SimulatedPeer peer) = Run(static listener => listener.UnbindAsync());
         Assert.NotNull(taken);
         Assert.False(peer.SeesReset);
+        loop.Dispose(); // before this thread may change
         Assert.Null(await listener.AcceptAsync().AsTask().WaitAsync(Guard.Time));
         await End(listener);
-        loop.Dispose();
     }
 
     [Fact]
@@ -32,8 +32,8 @@ public sealed class AeronetConnectionListenerTests
         (AeronetConnectionListener listener, ConnectionContext? taken, SimulatedLoop loop, SimulatedPeer peer) = Run(static listener => listener.DisposeAsync());
         Assert.Null(taken);
         Assert.True(peer.SeesReset);
+        loop.Dispose(); // before this thread may change
         await End(listener);
-        loop.Dispose();
     }
 
     [Fact]

@@ -3,6 +3,9 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
 using Aeronet.TestSupport.Tls;
 using Aeronet.Transport.Connections;
@@ -69,6 +72,13 @@ internal sealed class SimulatedTls : IDisposable, ITlsObserver
             Loop.Turn(2);
             Receive();
         }
+    }
+
+    /// <summary>Waits on this thread: it is the loop's.</summary>
+    public static T Wait<T>(Task<T> task)
+    {
+        Assert.True(SpinWait.SpinUntil(() => task.IsCompleted, Guard.Time));
+        return task.GetAwaiter().GetResult();
     }
 
     /// <summary>Sends records of the client, a turn of the loop after each piece.</summary>

@@ -183,7 +183,7 @@ public sealed class TlsConnectionTests
     // ---- A certificate after the handshake --------------------------------------------------------------------
 
     [Fact]
-    public async Task A_delayed_certificate_comes_with_the_next_records()
+    public void A_delayed_certificate_comes_with_the_next_records()
     {
         using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"));
         tls.ShakeHands();
@@ -191,11 +191,11 @@ public sealed class TlsConnectionTests
         tls.Receive();
         Assert.Equal("", tls.Client.Read()); // the client reads the question, and answers
         tls.Send(tls.Client.Take());
-        Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+        Assert.StartsWith("CN=late", SimulatedTls.Wait(asked)!.Subject, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_delayed_certificate_behind_content_is_there_once_the_content_has_been_read()
+    public void A_delayed_certificate_behind_content_is_there_once_the_content_has_been_read()
     {
         using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"));
         tls.ShakeHands();
@@ -205,15 +205,15 @@ public sealed class TlsConnectionTests
         tls.Receive();
         Assert.Equal("", tls.Client.Read());
         tls.Send(tls.Client.Take());
-        await Assert.ThrowsAsync<InvalidOperationException>(() => first.WaitAsync(Guard.Time));
+        Assert.Throws<InvalidOperationException>(() => SimulatedTls.Wait(first));
         Task<X509Certificate2?> second = Ask(tls);
         tls.Handler.Receive(peerClosed: false);
         Assert.Equal("content that was on its way", tls.Handler.Received);
-        Assert.StartsWith("CN=late", (await second.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+        Assert.StartsWith("CN=late", SimulatedTls.Wait(second)!.Subject, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task What_is_sent_between_two_halves_of_a_delayed_certificate_waits_for_the_second()
+    public void What_is_sent_between_two_halves_of_a_delayed_certificate_waits_for_the_second()
     {
         using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"));
         tls.ShakeHands();
@@ -241,11 +241,11 @@ public sealed class TlsConnectionTests
         tls.Loop.Turn(2);
         tls.Receive();
         Assert.Equal("refused", tls.Client.Read());
-        Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+        Assert.StartsWith("CN=late", SimulatedTls.Wait(asked)!.Subject, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task What_is_sent_before_a_long_answer_has_been_taken_in_leaves_when_it_has()
+    public void What_is_sent_before_a_long_answer_has_been_taken_in_leaves_when_it_has()
     {
         // The flight is longer than one call takes: the rest is taken in after a post, and no edge follows it.
         using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"), clientChain: Enumerable.Repeat(TestCertificates.Shared.Intermediate, 80));
@@ -270,25 +270,25 @@ public sealed class TlsConnectionTests
         tls.Loop.Turn(10);
         tls.Receive();
         Assert.Equal("refused", tls.Client.Read());
-        Assert.StartsWith("CN=late", (await asked.WaitAsync(Guard.Time))!.Subject, StringComparison.Ordinal);
+        Assert.StartsWith("CN=late", SimulatedTls.Wait(asked)!.Subject, StringComparison.Ordinal);
     }
 
     [Fact]
     [Trait("Defect", "TLS-29")]
-    public async Task A_delayed_certificate_is_not_asked_for_in_HTTP_2()
+    public void A_delayed_certificate_is_not_asked_for_in_HTTP_2()
     {
         TlsIdentity identity = new() { Certificates = Delaying.Certificates, ClientCertificates = Delaying.ClientCertificates, ApplicationProtocols = ["h2"] };
         using SimulatedTls tls = new(identity, clientCertificate: TestCertificates.Shared.Client("late"), applicationProtocol: "h2");
         tls.ShakeHands();
         int before = tls.Peer.ReceivedCount;
-        Assert.Null(await Ask(tls).WaitAsync(Guard.Time));
+        Assert.Null(SimulatedTls.Wait(Ask(tls)));
         Assert.Equal(before, tls.Peer.ReceivedCount);
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Nobody_waits_for_a_delayed_certificate_of_a_client_that_has_gone(bool isReset)
+    public void Nobody_waits_for_a_delayed_certificate_of_a_client_that_has_gone(bool isReset)
     {
         using SimulatedTls tls = new(Delaying, clientCertificate: TestCertificates.Shared.Client("late"));
         tls.ShakeHands();
@@ -299,7 +299,7 @@ public sealed class TlsConnectionTests
             tls.Handler.Connection.Close();
         }
 
-        Assert.Null(await asked.WaitAsync(Guard.Time));
+        Assert.Null(SimulatedTls.Wait(asked));
     }
 
     private static Task<X509Certificate2?> Ask(SimulatedTls tls) =>
