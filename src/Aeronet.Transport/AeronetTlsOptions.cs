@@ -60,7 +60,7 @@ public sealed class AeronetTlsOptions
 
     /// <summary>Whether the kernel encrypts what is sent (Linux: the module <c>tls</c>, loaded before the server starts; and a libssl built with it). Default <see cref="TlsKernelMode.Off"/>.</summary>
     /// <remarks>
-    /// It saves a copy of large responses; a handshake costs two system calls more, a response one. Cipher suites that the kernel does not know stay in user space, connection by connection: the tag <c>records</c>
+    /// It saves a copy of large responses (not measured yet); a handshake costs at least two system calls more, a response one. Cipher suites that the kernel does not know stay in user space, connection by connection: the tag <c>records</c>
     /// of <c>aeronet.tls.handshakes</c> counts both. A client that asks the server to change its keys (KeyUpdate, RFC 8446 section 4.6.3) loses the connection. What is received is decrypted in user space.
     /// An aborted connection is reset when the request has ended, not at once. Endpoints that are not TCP, and those that other transports listen on, stay in user space.
     /// </remarks>

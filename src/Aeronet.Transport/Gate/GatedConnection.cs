@@ -164,6 +164,7 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
         _inner.SetDeadline(long.MaxValue);
         if (!Pass(proxy, outcome))
         {
+            Loop.Counters.ConnectionsRefused += outcome == ProxyProtocolOutcome.Closed ? 0 : 1;
             Close();
         }
         else if (TryOpen())
@@ -172,6 +173,7 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
         }
         else if (!Has(State.Closed))
         {
+            Loop.Counters.ConnectionsRefused++; // at accept the loop counts
             DropUnread(); // closing over it would destroy what the protocol has said to the client that it refuses
             Close();
         }
@@ -206,8 +208,7 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
     /// <summary>Reports, and aborts what does not pass: nothing can be answered, the bytes behind are of an unknown protocol.</summary>
     private bool Pass(ProxyProtocolLayer proxy, ProxyProtocolOutcome outcome)
     {
-        Set(State.Reported);
-        Guard.Run(() => proxy.Report(ConnectionId, outcome));
+        Report(proxy, outcome);
         if (proxy.IsPassed(outcome))
         {
             return true;
@@ -220,6 +221,18 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
 
         return false;
     }
+
+    private void Report(ProxyProtocolLayer proxy, ProxyProtocolOutcome outcome)
+    {
+        Set(State.Reported);
+        if (proxy.IsReported(outcome))
+        {
+            Tell(proxy, outcome);
+        }
+    }
+
+    // A method of its own, or every connection would make its id and allocate what the lambda captures.
+    private void Tell(ProxyProtocolLayer proxy, ProxyProtocolOutcome outcome) => Guard.Run(() => proxy.Report(ConnectionId, outcome));
 
     private bool TryOpen()
     {
@@ -258,9 +271,11 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
             return true;
         }
 
-        Guard.Run(() => layer.ReportRefused(ConnectionId, client.Address));
+        ReportRefused(layer, client.Address);
         return false;
     }
+
+    private void ReportRefused(AddressLimitLayer layer, IPAddress address) => Guard.Run(() => layer.ReportRefused(ConnectionId, address));
 
     private void ExitLimit()
     {
@@ -443,7 +458,7 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
         ExitLimit();
         if (_acceptor.Gate.Proxy is { } proxy && !Has(State.Reported))
         {
-            Guard.Run(() => proxy.Report(ConnectionId, ProxyProtocolOutcome.Closed));
+            Report(proxy, ProxyProtocolOutcome.Closed);
         }
 
         _protocol?.OnClosed();

@@ -29,18 +29,17 @@ internal sealed class ProxyProtocolLayer
     public ConnectionDelegate Wrap(ConnectionDelegate next) => new ProxyProtocolMiddleware(next, this).OnConnectionAsync;
 
     /// <summary>Counts what became of a connection's header, and logs a refusal. Listeners and log providers are foreign code: what they throw comes out.</summary>
-    /// <returns>Whether the connection goes on.</returns>
-    public bool Report(string connectionId, ProxyProtocolOutcome outcome)
+    public void Report(string connectionId, ProxyProtocolOutcome outcome)
     {
         _connections?.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
-        if (IsPassed(outcome))
+        if (!IsPassed(outcome))
         {
-            return true;
+            TransportLog.ProxyHeaderRefused(_logger, connectionId, outcome);
         }
-
-        TransportLog.ProxyHeaderRefused(_logger, connectionId, outcome);
-        return false;
     }
+
+    /// <summary>Somebody would hear of this outcome.</summary>
+    public bool IsReported(ProxyProtocolOutcome outcome) => _connections is { Enabled: true } || !IsPassed(outcome);
 
     /// <summary>Whether a connection with this outcome goes on.</summary>
     public bool IsPassed(ProxyProtocolOutcome outcome) =>

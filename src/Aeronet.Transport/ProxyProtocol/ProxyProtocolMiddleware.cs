@@ -26,7 +26,12 @@ internal sealed class ProxyProtocolMiddleware
     public async Task OnConnectionAsync(ConnectionContext context)
     {
         ProxyProtocolOutcome outcome = _options.IsTrusted(context.RemoteEndPoint) ? await ReadHeaderAsync(context).ConfigureAwait(false) : ProxyProtocolOutcome.Untrusted;
-        if (_layer.Report(context.ConnectionId, outcome))
+        if (_layer.IsReported(outcome))
+        {
+            _layer.Report(context.ConnectionId, outcome);
+        }
+
+        if (_layer.IsPassed(outcome))
         {
             await _next(context).ConfigureAwait(false);
         }

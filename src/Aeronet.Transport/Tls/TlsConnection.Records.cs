@@ -121,16 +121,18 @@ internal sealed partial class TlsConnection
             return IoResult.Transferred(0);
         }
 
-        Guard.Run(() =>
-        {
-            if (Logger.IsEnabled(LogLevel.Debug))
-            {
-                TlsLog.SessionFailed(Logger, ConnectionId, result.Error == 0 ? "the connection failed" : OpenSslLibrary.Describe(result.Error));
-            }
-        });
-
+        Report(result.Error);
         return IoResult.Failed(IoError.ConnectionReset);
     }
+
+    // A method of its own, or every end of a connection would allocate what the lambda captures.
+    private void Report(uint error) => Guard.Run(() =>
+    {
+        if (Logger.IsEnabled(LogLevel.Debug))
+        {
+            TlsLog.SessionFailed(Logger, ConnectionId, error == 0 ? "the connection failed" : OpenSslLibrary.Describe(error));
+        }
+    });
 
     private bool IsSocketEmpty => _emptyAtEdge == Volatile.Read(ref _edges) && !IsPeerClosed;
 

@@ -134,6 +134,7 @@ public sealed class GatedConnectionTests
         Assert.Equal("no", peer.Received);
         Assert.True(peer.IsClosedByServer);
         Assert.Equal(0, peer.UnreadCount); // unread bytes would make the close a reset
+        Assert.Equal(1, gated.Loop.Loop.Counters.Read().ConnectionsRefused);
     }
 
     [Theory]
@@ -153,6 +154,7 @@ public sealed class GatedConnectionTests
         Assert.Equal(outcome != "Closed", peer.SeesReset);
         Assert.Empty(gated.Protocols.Handlers);
         Assert.Equal([outcome], gated.Outcomes);
+        Assert.Equal(outcome == "Closed" ? 0 : 1, gated.Loop.Loop.Counters.Read().ConnectionsRefused);
     }
 
     [Theory]
