@@ -15,7 +15,7 @@ internal static class AddressRace
     /// <summary>The head start of each address: RFC 8305 section 8, "Connection Attempt Delay", as recommended.</summary>
     internal static readonly TimeSpan HeadStart = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Attempts under way at once: who answers for a name decides how many addresses it has.</summary>
+    /// <summary>Attempts under way at once: who answers for a name decides how many addresses it has. While more addresses are left, the oldest attempt gives way after a head start.</summary>
     internal const int AttemptsMax = 4;
 
     /// <summary>The first connection that is through; the other attempts are cancelled, and what they bring nevertheless is discarded.</summary>
@@ -25,7 +25,8 @@ internal static class AddressRace
     {
         Debug.Assert(addresses.Length > 0);
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        List<Task<T>> running = [];
+        List<Task<T>> running = []; // oldest first
+        Dictionary<Task<T>, CancellationTokenSource> sources = [];
         int next = 0;
         try
         {
@@ -33,14 +34,22 @@ internal static class AddressRace
             {
                 if (next < addresses.Length)
                 {
-                    running.Add(TryAsync(addresses[next++]));
+                    Begin(addresses[next++]);
                 }
                 Task<Task<T>> first = Task.WhenAny(running);
-                if (next < addresses.Length && running.Count < AttemptsMax)
+                if (next < addresses.Length)
                 {
                     await ((Task)first).WaitAsync(HeadStart, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     if (!first.IsCompleted)
                     {
+                        if (running.Count == AttemptsMax)
+                        {
+                            // Silent for a second: a whole family that leads nowhere must not keep the other from its turn.
+                            Task<T> oldest = running[0];
+                            running.RemoveAt(0);
+                            await sources[oldest].CancelAsync().ConfigureAwait(false);
+                            _ = DiscardAsync(oldest, discardAsync);
+                        }
                         continue;
                     }
                 }
@@ -67,10 +76,22 @@ internal static class AddressRace
             {
                 _ = DiscardAsync(loser, discardAsync);
             }
+            foreach (CancellationTokenSource source in sources.Values)
+            {
+                source.Dispose();
+            }
+        }
+
+        void Begin(IPAddress address)
+        {
+            CancellationTokenSource source = CancellationTokenSource.CreateLinkedTokenSource(ended.Token);
+            Task<T> attempt = TryAsync(address, source.Token);
+            running.Add(attempt);
+            sources.Add(attempt, source);
         }
 
         // A refusal that is thrown at once, as for want of a route, is one like any other.
-        async Task<T> TryAsync(IPAddress address) => await connectAsync(address, ended.Token).ConfigureAwait(false);
+        async Task<T> TryAsync(IPAddress address, CancellationToken token) => await connectAsync(address, token).ConfigureAwait(false);
     }
 
     private static async Task DiscardAsync<T>(Task<T> loser, Func<T, ValueTask> discardAsync)
