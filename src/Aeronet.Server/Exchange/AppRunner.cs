@@ -282,6 +282,7 @@ internal sealed class AppRunner<TContext> : AppRunner
                 isSound = false;
                 error ??= exception;
                 OnServerFault(exception);
+                CompleteBodies(); // the end of the response, which does so, may not have been reached
             }
 
             // However the response has ended: the application's callbacks, hosting's scope and its counts end with the request.

@@ -5,6 +5,7 @@ using System.IO.Pipelines;
 using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Http.Semantics;
+using Aeronet.Transport.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -206,12 +207,12 @@ internal abstract partial class HttpExchange :
     {
         if (!_started)
         {
-            _started = true;
             if (_replacedResponseHeaders is not null)
             {
                 CopyReplacedHeaders(_replacedResponseHeaders);
             }
 
+            _started = true; // not before the copy, which refuses what is no field: the response can still become an error then
             ResponseFields.SetReadOnly();
         }
     }
@@ -235,10 +236,13 @@ internal abstract partial class HttpExchange :
             }
             catch (Exception exception)
             {
-                Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
+                ReportApplicationError(exception);
             }
         }
     }
+
+    // A method of its own, or every row of callbacks would allocate what the lambda captures. The rest of the row runs whatever a log provider throws.
+    private void ReportApplicationError(Exception exception) => Guard.Run(() => Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception));
 
     public ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken)
     {
@@ -305,7 +309,7 @@ internal abstract partial class HttpExchange :
     }
 
     // What the application started and did not wait for ends here: nothing of this request may reach into the next.
-    private void CompleteBodies()
+    protected void CompleteBodies()
     {
         _responseCompleted = true;
         if (RequestBody.AbandonWait())

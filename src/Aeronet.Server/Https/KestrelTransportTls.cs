@@ -139,6 +139,7 @@ internal sealed class KestrelTransportTls : ITransportTls, IStartupFilter, IDisp
         {
             throw new TlsConfigurationException($"TLS of {endpoint} stays with Kestrel, which cannot honour {string.Join(", ", names)}: {reason}");
         }
+        _tls.Decline(endpoint);
         TlsServiceLog.TransportTlsDeclined(_logger, endpoint, reason);
     }
 

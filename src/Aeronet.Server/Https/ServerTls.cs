@@ -35,6 +35,7 @@ internal sealed class ServerTls : IDisposable
     // Under _gate.
     private readonly Dictionary<ListenOptions, TlsEndpoint> _endpoints = [];
     private readonly List<EndpointRequest> _portable = []; // with TLS on SslStream: what a reload brings must be honoured there, too
+    private string? _declined; // the first endpoint that stays with somebody else's TLS
     private AeronetTlsOptions _options;
     private TlsServicesOwner? _owner;       // Non-null once the first endpoint has asked.
     private TlsFiles? _files;               // as _owner
@@ -220,6 +221,38 @@ internal sealed class ServerTls : IDisposable
                 });
                 return false;
             }
+        }
+    }
+
+    /// <summary>An endpoint's TLS is not ours, and would not ask authorities that are set at run time; the log says so.</summary>
+    public bool RefusesAuthorities()
+    {
+        string? other;
+        lock (_gate)
+        {
+            other = _portable.Count > 0 ? _portable[0].Name : _declined;
+        }
+        if (other is null)
+        {
+            return false;
+        }
+        var refused = new TlsConfigurationException($"{nameof(IAeronetTls)}.{nameof(IAeronetTls.UpdateClientAuthorities)} cannot be honoured: TLS of {other} is not Aeronet's. Nothing was changed.");
+        Guard.Run(() => TlsServiceLog.TlsReloadFailed(_logger, refused.Message, refused));
+        return true;
+    }
+
+    /// <summary>An endpoint stays with somebody else's TLS, which knows nothing of what <see cref="IAeronetTls"/> sets.</summary>
+    /// <exception cref="TlsConfigurationException">That has been used already.</exception>
+    public void Decline(string endpoint)
+    {
+        lock (_gate)
+        {
+            Attach();
+            if (_control?.Authorities is not null)
+            {
+                throw new TlsConfigurationException($"TLS of {endpoint} stays with Kestrel, which cannot honour {nameof(IAeronetTls)}.{nameof(IAeronetTls.UpdateClientAuthorities)}.");
+            }
+            _declined ??= endpoint;
         }
     }
 

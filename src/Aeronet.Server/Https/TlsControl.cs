@@ -26,6 +26,11 @@ internal sealed class TlsControl : IAeronetTls
 
     public bool UpdateClientAuthorities(X509Certificate2Collection? authorities)
     {
+        // Before they are kept: authorities that cannot be honoured would stop every later reload.
+        if (authorities is not null && Running?.RefusesAuthorities() == true)
+        {
+            return false;
+        }
         lock (_gate)
         {
             _authorities = authorities is null ? null : [.. authorities];

@@ -89,6 +89,9 @@ public sealed class TransportTlsTests : IDisposable
         });
         Assert.Equal("HTTP/2 https Tls13 True", await GetAsync(host, 2)); // an SslStream
         Assert.Contains(host.Logs.Entries, static entry => entry.Id == 2161);
+        host.ErrorsExpected = true;
+        Assert.False(host.Services.GetRequiredService<IAeronetTls>().UpdateClientAuthorities([]));
+        Assert.True(host.Services.GetRequiredService<IAeronetTls>().Reload());
     }
 
     [Theory]

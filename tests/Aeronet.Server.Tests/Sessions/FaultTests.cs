@@ -9,6 +9,7 @@ using System.Threading.Tasks;
 using Aeronet.Server.Tests.Diagnostics;
 using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Kernel;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xunit;
@@ -87,6 +88,47 @@ public sealed class FaultTests : IDisposable
         connection.Arrive(Get);
         MisuseTests.SettleUntil(server, () => connection.IsClosed);
         AssertClosed(server, connection);
+    }
+
+    [Fact]
+    public void A_replaced_dictionary_with_what_is_no_field_is_an_error_and_never_half_a_response()
+    {
+        ScriptedServer server = new(
+            static features =>
+            {
+                features.GetRequiredFeature<IHttpResponseFeature>().Headers = new HeaderDictionary { ["X-Good"] = "a", ["X-Bad"] = "b\r\nc" };
+                return features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.WriteAsync("content"u8.ToArray()).AsTask();
+            },
+            loggerFactory: _log);
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        server.Loop.RunPosted();
+        Assert.StartsWith("HTTP/1.1 500 ", connection.Sent, StringComparison.Ordinal);
+        Assert.DoesNotContain("X-Good", connection.Sent, StringComparison.Ordinal);
+        connection.CloseFromPeer();
+        server.Loop.RunPosted();
+    }
+
+    [Fact]
+    public void Callbacks_behind_one_that_fails_run_although_the_log_fails_too()
+    {
+        int ran = 0;
+        ScriptedServer server = new(
+            features =>
+            {
+                IHttpResponseFeature response = features.GetRequiredFeature<IHttpResponseFeature>();
+                response.OnCompleted(_ => { ran++; return Task.CompletedTask; }, new object());
+                response.OnCompleted(static _ => throw new InvalidOperationException("a fault of the application"), new object());
+                return Task.CompletedTask;
+            },
+            loggerFactory: _log);
+        _log.At["ApplicationError"] = FaultyLoggerFactory.Throw;
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        server.Loop.RunPosted();
+        Assert.Equal(1, ran);
+        connection.CloseFromPeer();
+        server.Loop.RunPosted();
     }
 
     [Theory]
