@@ -30,7 +30,9 @@ internal enum ResponseFraming
 /// One send per turn: while the application has not yet returned for the first time (<c>_deferring</c>) a flush is only noted. A response that is
 /// complete by then leaves with Content-Length in one send, together with the other responses of the turn. When the application suspends, or
 /// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to the
-/// hand-off time, 1 ms by default (<see cref="HeldFlushes"/>), because its end usually follows at once; every later flush sends.
+/// hand-off time, 1 ms by default (<see cref="HeldFlushes"/>), because its end usually follows at once; later flushes send.
+/// A stream that fills a whole send in that time, or waits for the client, is gathered into whole sends (<c>_gathers</c>), each part held that long at
+/// most; the first part that waits so long ends it, because the application is then slower than that.
 /// One lock guards everything: application threads, the loop (socket writable, watch) and aborts meet here. Uncontended it costs about 10 ns.
 /// </remarks>
 internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource, IHeldFlush
@@ -42,6 +44,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     private readonly SendQueue _wire = new();    // framed bytes
     private readonly SendQueue _pending = new(); // content of which the framing, or the chunk, is still open
     private bool _deferring;
+    private bool _gathers;                       // content comes faster than it is worth a send each
     private bool _flushWanted;
     private long _heldNumber;                    // of the flush that is held; 0: none
     private long _heldCount;
@@ -101,6 +104,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     {
         Debug.Assert(_pending.IsEmpty);
         _deferring = true;
+        _gathers = false;
         _ended = false;
     }
 
@@ -245,15 +249,14 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 return FlushLocked(cancellation);
             }
 
-            _deferring = false;
-            CommitHead(final: false);
+            _gathers |= _flushWanted;
+            _deferring &= _exchange.IsInline;
+            CommitFlushed();
             if (_framing == ResponseFraming.NoContent)
             {
-                _pending.Drop(Blocks, keepTail: _memoryOut);
                 return Done();
             }
 
-            CommitPending();
             if (_framing == ResponseFraming.Chunked)
             {
                 WriteChunkSize(content.Length);
@@ -355,14 +358,13 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             request = _exchange.RequestNumber;
             try
             {
-                if (_deferring && _flushWanted && !_lost && !_ended)
+                if (_flushWanted && !_lost && !_ended)
                 {
-                    CommitHead(final: false);
-                    CommitPending();
+                    CommitFlushed();
                 }
 
                 _deferring = false;
-                Send(); // also a complete response whose exchange goes on, with the rest of the request's content for one
+                SendUnlessBlocked(); // also a complete response whose exchange goes on, with the rest of the request's content for one
             }
             catch (Exception exception)
             {
@@ -387,7 +389,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         uint request;
         lock (_gate)
         {
-            if (_heldNumber != number || _headCommitted || _lost || _ended)
+            if (_heldNumber != number || _lost || _ended)
             {
                 return;
             }
@@ -395,8 +397,8 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             request = _exchange.RequestNumber;
             try
             {
-                CommitHead(final: false);
-                CommitPending();
+                _gathers = false;
+                CommitFlushed();
                 Send();
                 ReleaseEmpty();
             }
@@ -441,8 +443,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             _deferring = false;
             if (!_lost)
             {
-                CommitHead(final: false);
-                CommitPending();
+                CommitFlushed();
                 Send();
                 ReleaseEmpty();
             }
@@ -529,8 +530,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 _deferring = false;
                 if (_flushWanted || _headCommitted || _exchange.HasStarted) // an empty close would invite the client to try again
                 {
-                    CommitHead(final: false);
-                    CommitPending();
+                    CommitFlushed();
                 }
 
                 _ended = true;
@@ -551,6 +551,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             _contentWritten = 0;
             _unflushed = 0;
             _flushWanted = false;
+            _heldNumber = 0;
         }
     }
 
@@ -610,43 +611,45 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             return false;
         }
 
-        // Without a declared length, a response that may be complete within the turn is worth a copy: Content-Length and one send instead of chunks.
-        bool mayBeWhole = _deferring && !_exchange.ResponseFields.ContentLength.HasValue && _pending.Length + length <= settings.DeferredResponseBytesMax;
-        return !mayBeWhole;
+        if (_exchange.ResponseFields.ContentLength == _contentWritten || _pending.Length + _wire.Length + length > settings.DeferredResponseBytesMax)
+        {
+            return true;
+        }
+
+        // More is to follow, or the end: a copy that waits for it costs less than a send, and the response may still leave whole, with Content-Length.
+        return !(_deferring || (length <= settings.DeferredResponseBytesMax / 2 && MayHold));
     }
+
+    private bool MayHold => (!_headCommitted || _gathers) && !_blocked && !_exchange.IsUpgraded && Session.Connection.Loop.HeldFlushes is not null;
 
     private ValueTask<FlushResult> FlushLocked(CancellationToken cancellation)
     {
         _unflushed = 0;
-        if (_pending.Length + _wire.Length <= _exchange.Settings.DeferredResponseBytesMax && (_deferring || TryHold()))
+        bool isWholeSend = _pending.Length + _wire.Length > _exchange.Settings.DeferredResponseBytesMax;
+        if (!isWholeSend && (_deferring || TryHold()))
         {
             _flushWanted = true;
             return Done();
         }
 
-        _deferring = false;
-        CommitHead(final: false);
-        CommitPending();
+        _gathers |= isWholeSend;
+        _deferring &= _exchange.IsInline; // elsewhere nobody would look early enough at an application that goes on to block
+        CommitFlushed();
         return SendLocked(cancellation);
     }
 
-    // The first flush of a response that began after the application had suspended, and what follows it while it is held.
+    // The first flush of a response that began after the application had suspended, those of a fast stream, and what follows while one is held.
     private bool TryHold()
     {
-        if (_headCommitted || _exchange.IsUpgraded)
+        if (!MayHold)
         {
             return false;
         }
 
         if (_heldNumber == 0)
         {
-            if (Session.Connection.Loop.HeldFlushes is not { } held)
-            {
-                return false;
-            }
-
             _heldNumber = ++_heldCount;
-            held.Add(this, _heldNumber);
+            Session.Connection.Loop.HeldFlushes!.Add(this, _heldNumber);
         }
 
         return true;
@@ -665,12 +668,14 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
     private ValueTask<FlushResult> SendLocked(CancellationToken cancellation)
     {
-        SendOutcome outcome = Send();
+        SendOutcome outcome = SendUnlessBlocked();
         ReleaseEmpty();
         if (outcome != SendOutcome.Blocked || !MustWait)
         {
             return Done();
         }
+
+        _gathers = true;
 
         if (_waiting)
         {
@@ -694,6 +699,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
     // Lent memory must be sent before its owner goes on; otherwise up to the buffer limit may wait.
     private bool MustWait => _wire.HasBorrowed || _wire.Length > (_exchange.Settings.MaxResponseBufferSize ?? long.MaxValue);
+
+    // The loop is told when a full socket takes bytes again, and sends what has come meanwhile, too.
+    private SendOutcome SendUnlessBlocked() => _blocked ? SendOutcome.Blocked : Send();
 
     private SendOutcome Send()
     {
@@ -752,6 +760,15 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         double allowedMs = Math.Max(rate.GracePeriod.TotalMilliseconds, _wire.Length * 1000.0 / rate.BytesPerSecond);
         _rateDeadlineMs = Session.Connection.Loop.ReadClockMs() + (long)allowedMs;
         Session.Watch();
+    }
+
+    // Everything written so far is framed, so that the next send takes it.
+    private void CommitFlushed()
+    {
+        CommitHead(final: false);
+        CommitPending();
+        _flushWanted = false;
+        _heldNumber = 0;
     }
 
     private void CommitHead(bool final)

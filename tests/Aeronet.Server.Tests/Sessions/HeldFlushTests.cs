@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Threading;
@@ -18,6 +19,10 @@ public sealed class HeldFlushTests : IDisposable
     private const string Get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     private const string Head = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
     private const string Upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+
+    private const int PieceLength = 16 * 1024;
+
+    private static readonly byte[] s_piece = Enumerable.Repeat((byte)'~', PieceLength).ToArray();
 
     private readonly FaultyLoggerFactory _log = new();
     private readonly SemaphoreSlim _step = new(0); // each release lets the application go on to its next line, on another thread
@@ -109,6 +114,111 @@ public sealed class HeldFlushTests : IDisposable
         Assert.Equal(2, connection.SendCalls);
         Step(server);
         MisuseTests.SettleUntil(server, () => Regex.Count(connection.Sent, "HTTP/1.1 200 OK") == 2 && connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(1_024 * 1_024)]
+    public void A_stream_written_in_one_go_leaves_in_whole_sends(int? contentLength)
+    {
+        ScriptedServer server = Make(async (features, body) =>
+        {
+            features.GetRequiredFeature<IHttpResponseFeature>().Headers.ContentLength = contentLength;
+            await WritePiecesAsync(body, 64);
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        Assert.Equal(64 * PieceLength, ContentSent(connection));
+        Assert.InRange(connection.SendCalls, 2, 1_024 / 64 + 1);
+    }
+
+    [Fact]
+    public void A_stream_that_goes_on_elsewhere_is_gathered_while_it_is_fast_and_sent_at_once_when_it_is_slow()
+    {
+        int written = 0;
+        ScriptedServer server = Make(async body =>
+        {
+            await _step.WaitAsync();
+            await WritePiecesAsync(body, 11); // two whole sends of five, and one piece
+            Interlocked.Increment(ref written);
+            foreach (string part in new[] { "slow", "slower" })
+            {
+                await _step.WaitAsync();
+                await WriteAsync(body, part);
+                Interlocked.Increment(ref written);
+            }
+
+            await _step.WaitAsync();
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive(Get);
+        Step(server);
+        MisuseTests.SettleUntil(server, () => Volatile.Read(ref written) == 1);
+        Assert.Equal(2, connection.SendCalls);
+        LookUntilEmpty(server);
+        Assert.Equal(3, connection.SendCalls);
+        Assert.Equal(11 * PieceLength, ContentSent(connection));
+
+        for (int part = 2; part <= 3; part++)
+        {
+            Step(server);
+            MisuseTests.SettleUntil(server, () => Volatile.Read(ref written) == part);
+            Assert.Equal(2 + part, connection.SendCalls);
+        }
+
+        Assert.EndsWith("6\r\nslower\r\n", connection.Sent, StringComparison.Ordinal);
+        Step(server);
+        MisuseTests.SettleUntil(server, () => connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_stream_that_has_waited_for_its_client_is_gathered()
+    {
+        bool hasEnded = false;
+        ScriptedServer server = Make(async body =>
+        {
+            await WritePiecesAsync(body, 32);
+            Volatile.Write(ref hasEnded, true);
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.SendRoom = 1_000;
+        connection.Arrive(Get);
+        Assert.Equal(2, connection.SendCalls); // a part of it, and the full socket
+        connection.MakeRoom(long.MaxValue / 2);
+        MisuseTests.SettleUntil(server, () => Volatile.Read(ref hasEnded) && connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+        Assert.Equal(32 * PieceLength, ContentSent(connection));
+        Assert.InRange(connection.SendCalls, 4, 2 + (512 / 64) + 1);
+    }
+
+    [Fact]
+    public void Flushes_behind_a_full_socket_ask_it_once()
+    {
+        int written = 0;
+        ScriptedServer server = Make(async body =>
+        {
+            foreach (string part in new[] { "one", "two", "three" })
+            {
+                await WriteAsync(body, part);
+                Interlocked.Increment(ref written);
+                await _step.WaitAsync();
+            }
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.SendRoom = 10;
+        connection.Arrive(Get);
+        Assert.Equal(2, connection.SendCalls); // a part of the head, and the full socket
+        for (int part = 2; part <= 3; part++)
+        {
+            Step(server);
+            MisuseTests.SettleUntil(server, () => Volatile.Read(ref written) == part);
+        }
+
+        Assert.Equal(2, connection.SendCalls);
+        connection.MakeRoom(long.MaxValue / 2);
+        Assert.EndsWith("3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n", connection.Sent, StringComparison.Ordinal);
+        Assert.Equal(3, connection.SendCalls);
+        Step(server);
+        MisuseTests.SettleUntil(server, () => connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -310,6 +420,16 @@ public sealed class HeldFlushTests : IDisposable
         }
 
         server.Loop.RunPosted();
+    }
+
+    private static int ContentSent(ScriptedConnection connection) => connection.Sent.AsSpan().Count((char)s_piece[0]);
+
+    private static async Task WritePiecesAsync(Stream body, int count)
+    {
+        for (int piece = 0; piece < count; piece++)
+        {
+            await body.WriteAsync(s_piece);
+        }
     }
 
     private static async Task WriteAsync(Stream body, string text)
