@@ -45,6 +45,7 @@ internal static unsafe partial class LibC
     [LibraryImport(Name)] internal static partial int setsockopt(int sockfd, int level, int optname, void* optval, uint optlen);
     [LibraryImport(Name)] internal static partial nint recv(int sockfd, void* buf, nuint len, int flags);
     [LibraryImport(Name)] internal static partial nint send(int sockfd, void* buf, nuint len, int flags);
+    [LibraryImport(Name)] internal static partial nint sendfile(int out_fd, int in_fd, long* offset, nuint count);
     [LibraryImport(Name)] internal static partial nint sendmsg(int sockfd, MessageHeader* msg, int flags);
     [LibraryImport(Name)] internal static partial int poll(PollEntry* fds, nuint nfds, int timeout);
 

@@ -73,6 +73,21 @@ internal static unsafe class SocketIo
         }
     }
 
+    /// <summary>Sends from a file without its bytes passing through user memory; 0 at the end of the file. May wait for the disk.</summary>
+    /// <remarks>Knows no MSG_NOSIGNAL: the runtime ignores SIGPIPE for the whole process.</remarks>
+    public static SysResult SendFile(int fd, int file, long offset, int count)
+    {
+        Debug.Assert(count > 0);
+        while (true)
+        {
+            SysResult result = SysResult.From(LibC.sendfile(fd, file, &offset, (nuint)count));
+            if (result.Errno != Errno.EINTR)
+            {
+                return result;
+            }
+        }
+    }
+
     private static SysResult SendVectors(int fd, LibC.IoVector* vectors, int count)
     {
         LibC.MessageHeader header = default;

@@ -221,7 +221,7 @@ internal sealed class AppRunner<TContext> : AppRunner
         // False: something is left that may wait, or a check has failed; EndAsync finds the same again and reports it.
         private bool TryEndOnTheSpot(TContext context)
         {
-            if (HasOnCompleted || (!HasStarted && HasOnStarting) || !IsResponseSound())
+            if (HasOnCompleted || HasFileUnderWay || (!HasStarted && HasOnStarting) || !IsResponseSound())
             {
                 return false;
             }
@@ -275,6 +275,7 @@ internal sealed class AppRunner<TContext> : AppRunner
                     OnApplicationError(exception);
                 }
 
+                await EndFileAsync().ConfigureAwait(false);
                 await EndResponseAsync().ConfigureAwait(false);
             }
             catch (Exception exception)

@@ -170,10 +170,6 @@ internal abstract partial class HttpExchange :
         Output.End(send: true); // the application goes on although the response is complete: the client need not wait for it
     }
 
-    /// <summary>Copies the file; the kernel's way comes with the file responses.</summary>
-    public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
-        SendFileFallback.SendFileAsync(ResponseStream, path, offset, count, cancellationToken);
-
     /// <summary>Nothing may be written any more.</summary>
     public bool IsResponseCompleted => _responseCompleted;
 
@@ -326,6 +322,7 @@ internal abstract partial class HttpExchange :
         _started = false;
         _responseCompleted = true;
         _replacedResponseHeaders = null;
+        _fileUnderWay = null;
         _onStarting?.Clear();
         _onCompleted?.Clear();
         _replacedResponseTrailers = null;

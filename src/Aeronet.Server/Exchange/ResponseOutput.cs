@@ -35,7 +35,7 @@ internal enum ResponseFraming
 /// most; the first part that waits so long ends it, because the application is then slower than that.
 /// One lock guards everything: application threads, the loop (socket writable, watch) and aborts meet here. Uncontended it costs about 10 ns.
 /// </remarks>
-internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource, IHeldFlush
+internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IValueTaskSource, IHeldFlush
 {
     private readonly HttpExchange _exchange;
     private readonly Lock _gate = new();
@@ -130,6 +130,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         {
             Debug.Assert(!_waiting);
             Debug.Assert(!_wire.HasBorrowed);
+            Debug.Assert(_fileLeft == 0);
             _pending.Clear(Blocks);
             if (_wire.IsEmpty)
             {
@@ -213,7 +214,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     }
 
     /// <summary>Throws when <paramref name="count"/> more bytes exceed the declared length: asked before the response starts, so that it can still become an error.</summary>
-    public void CheckFirstWrite(int count)
+    public void CheckFirstWrite(long count)
     {
         lock (_gate)
         {
@@ -485,6 +486,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 return;
             }
 
+            ThrowIfFileUnderWay();
             bool waitsForTurn = _deferring && _exchange.IsInline;
             CommitHead(final: true);
             CommitPending();
@@ -569,7 +571,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     {
         lock (_gate)
         {
-            return _wire.IsEmpty ? SendOutcome.Drained : Send();
+            return !_wire.IsEmpty ? Send() : IsFileUnderWay ? LetFileGoOn() : SendOutcome.Drained;
         }
     }
 
@@ -676,7 +678,11 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         }
 
         _gathers = true;
+        return WaitLocked(cancellation);
+    }
 
+    private ValueTask<FlushResult> WaitLocked(CancellationToken cancellation)
+    {
         if (_waiting)
         {
             _sharedWait ??= new TaskCompletionSource<FlushResult>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -697,8 +703,8 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         return new ValueTask<FlushResult>(this, version);
     }
 
-    // Lent memory must be sent before its owner goes on; otherwise up to the buffer limit may wait.
-    private bool MustWait => _wire.HasBorrowed || _wire.Length > (_exchange.Settings.MaxResponseBufferSize ?? long.MaxValue);
+    // Lent memory must be sent before its owner goes on, and all before a file; otherwise up to the buffer limit may wait.
+    private bool MustWait => _wire.HasBorrowed || IsFileUnderWay || _wire.Length > (_exchange.Settings.MaxResponseBufferSize ?? long.MaxValue);
 
     // The loop is told when a full socket takes bytes again, and sends what has come meanwhile, too.
     private SendOutcome SendUnlessBlocked() => _blocked ? SendOutcome.Blocked : Send();
@@ -730,15 +736,20 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
                 Session.Connection.NotifyWhenWritable();
                 break;
             case SendOutcome.Failed:
-                Session.MarkReset(Diagnostics.ConnectionErrors.ConnectionReset);
-                _lost = true;
-                DropAll();
-                CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: true));
-                _exchange.OnSendFailed();
+                Fail();
                 break;
         }
 
         return outcome;
+    }
+
+    private void Fail()
+    {
+        Session.MarkReset(Diagnostics.ConnectionErrors.ConnectionReset);
+        _lost = true;
+        DropAll();
+        CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: true));
+        _exchange.OnSendFailed();
     }
 
     // The client has the grace period, or the time that the waiting bytes take at the minimum rate, whichever is longer, since the last byte it took.
@@ -757,7 +768,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
             return;
         }
 
-        double allowedMs = Math.Max(rate.GracePeriod.TotalMilliseconds, _wire.Length * 1000.0 / rate.BytesPerSecond);
+        double allowedMs = Math.Max(rate.GracePeriod.TotalMilliseconds, (_wire.Length + FileBytesDue) * 1000.0 / rate.BytesPerSecond);
         _rateDeadlineMs = Session.Connection.Loop.ReadClockMs() + (long)allowedMs;
         Session.Watch();
     }
@@ -840,8 +851,9 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
     }
 
     // What the application declared is what the client will wait for.
-    private void Account(int count)
+    private void Account(long count)
     {
+        ThrowIfFileUnderWay();
         CheckLength(count);
         if (count > 0 && _exchange.HasStarted && !ResponseHead.StatusAllowsContent(_exchange.StatusCode) && !_exchange.IsHeadRequest && !_exchange.IsUpgraded)
         {
@@ -851,7 +863,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
         _contentWritten += count;
     }
 
-    private void CheckLength(int count)
+    private void CheckLength(long count)
     {
         long? declared = _headCommitted ? _declaredLength : _exchange.ResponseFields.ContentLength;
         if (declared < _contentWritten + count && !_exchange.IsHeadRequest && !_exchange.IsUpgraded && !_exchange.ResponseFields.HasTransferEncoding)
@@ -863,6 +875,7 @@ internal sealed class ResponseOutput : IValueTaskSource<FlushResult>, IValueTask
 
     private void DropAll()
     {
+        _fileLeft = 0;
         _wire.Clear(Blocks);
         if (!_memoryOut)
         {

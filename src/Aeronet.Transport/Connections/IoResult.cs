@@ -10,6 +10,8 @@ internal enum IoError
     ConnectionReset,
     /// <summary>ETIMEDOUT, EHOSTUNREACH and the like: the network gave up.</summary>
     NetworkFailure,
+    /// <summary>The kernel does not send from this file, or none: its bytes have to be read. The connection is as before.</summary>
+    FileNotSendable,
     /// <summary>Anything else; the errno is in the transport's log.</summary>
     Other,
 }

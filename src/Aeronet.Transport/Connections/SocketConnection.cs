@@ -9,6 +9,7 @@ using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Aeronet.Transport.Connections;
 
@@ -173,6 +174,16 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         Debug.Assert(_fd >= 0);
         Debug.Assert(!segments.IsEmpty);
         return AfterSendAgain(_loop.Kernel.Send(_fd, segments), retriedBytes);
+    }
+
+    public override bool SendsFiles => true;
+
+    public override IoResult SendFile(SafeFileHandle file, long offset, int count)
+    {
+        Debug.Assert(_fd >= 0);
+        SysResult sent = _loop.Kernel.SendFile(_fd, (int)file.DangerousGetHandle(), offset, count);
+        // Of the file, not of the socket: file systems without a page cache, kernels and sandboxes without the call.
+        return sent.Errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP or Errno.EPERM ? IoResult.Failed(IoError.FileNotSendable) : AfterSend(sent);
     }
 
     public override bool TryEncryptSends(ReadOnlySpan<byte> key)

@@ -2,6 +2,7 @@ using System;
 using System.Net;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Win32.SafeHandles;
 
 namespace Aeronet.Transport.Connections;
 
@@ -71,6 +72,12 @@ internal abstract class TransportConnection
 
     /// <summary>As <see cref="Send(ReadOnlySpan{ReadOnlyMemory{byte}})"/>, when the first <paramref name="retriedBytes"/> of what is to be sent have met a full socket before: they are counted apart. Send owner only.</summary>
     public virtual IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => Send(segments);
+
+    /// <summary><see cref="SendFile"/> may be called. Send owner only.</summary>
+    public virtual bool SendsFiles => false;
+
+    /// <summary>Sends from a file, which need not be at this position, as much as the socket takes: end of stream at the end of the file. May wait for the disk: not for the loop's own code, nor under a lock that the loop takes. Send owner only.</summary>
+    public virtual IoResult SendFile(SafeFileHandle file, long offset, int count) => throw new NotSupportedException();
 
     /// <summary>Lets the kernel encrypt what is sent from now on, content and records alike. False: it will not, and the caller goes on as before. Send owner only.</summary>
     /// <param name="key">A <c>tls12_crypto_info</c> of the kernel's, as OpenSSL has filled it.</param>

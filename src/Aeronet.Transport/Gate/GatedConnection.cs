@@ -10,6 +10,7 @@ using Aeronet.Transport.Listen;
 using Aeronet.Transport.ProxyProtocol;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Win32.SafeHandles;
 
 namespace Aeronet.Transport.Gate;
 
@@ -361,6 +362,10 @@ internal sealed class GatedConnection : TransportConnection, IConnectionHandler
     public override IoResult SendAgain(ReadOnlySpan<byte> bytes, long retriedBytes) => _inner.SendAgain(bytes, retriedBytes);
 
     public override IoResult SendAgain(ReadOnlySpan<ReadOnlyMemory<byte>> segments, long retriedBytes) => _inner.SendAgain(segments, retriedBytes);
+
+    public override bool SendsFiles => _inner.SendsFiles;
+
+    public override IoResult SendFile(SafeFileHandle file, long offset, int count) => _inner.SendFile(file, offset, count);
 
     public override bool TryEncryptSends(ReadOnlySpan<byte> key) => _inner.TryEncryptSends(key);
 

@@ -26,6 +26,9 @@ internal interface IKernel
 
     SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments);
 
+    /// <summary>From a file at this offset, without moving its own; 0 at its end. May wait for the disk, never for the socket.</summary>
+    SysResult SendFile(int fd, int file, long offset, int count);
+
     /// <summary>TCP only: what is sent from now on leaves in TLS records, encrypted by the kernel. On failure it is not; either way the kernel may refuse to <see cref="Disconnect"/> the socket afterwards.</summary>
     SysResult EncryptSends(int fd, ReadOnlySpan<byte> key);
 

@@ -25,6 +25,8 @@ internal readonly struct LinuxKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => SocketIo.Send(fd, segments);
 
+    public SysResult SendFile(int fd, int file, long offset, int count) => SocketIo.SendFile(fd, file, offset, count);
+
     public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) => KernelTlsSocket.SetSendKey(fd, key);
 
     public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) => KernelTlsSocket.SendRecord(fd, contentType, content);

@@ -53,6 +53,8 @@ internal readonly struct PortableKernel : IKernel
 
     public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => throw NoDescriptors();
 
+    public SysResult SendFile(int fd, int file, long offset, int count) => throw NoDescriptors();
+
     public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key) => throw NoDescriptors();
 
     public SysResult SendRecord(int fd, byte contentType, ReadOnlySpan<byte> content) => throw NoDescriptors();

@@ -5,6 +5,7 @@ using Aeronet.Native.OpenSsl;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Aeronet.Transport.Tls;
 
@@ -54,6 +55,36 @@ internal sealed partial class TlsConnection
         FailSending(IoError.ConnectionReset);
         Abort();
         return true;
+    }
+
+    public override bool SendsFiles => Has(State.EncryptsSends) && _inner.SendsFiles;
+
+    public override IoResult SendFile(SafeFileHandle file, long offset, int count)
+    {
+        if (!IsOpen)
+        {
+            return IoResult.WouldBlock;
+        }
+
+        lock (this)
+        {
+            if (!TryBeginSend(out int total) || (total == 0 && IsKeyUpdateDue()))
+            {
+                return Unsent(0);
+            }
+
+            if (total > 0)
+            {
+                return IoResult.Transferred(total);
+            }
+        }
+
+        // Not under the lock, which the loop takes. What OpenSSL may have to say meanwhile is a record of its own between two of the file's.
+        IoResult sent = _inner.SendFile(file, offset, count);
+        lock (this)
+        {
+            return sent.IsEndOfStream || sent.Error == IoError.FileNotSendable ? sent : AfterKernelSend(sent);
+        }
     }
 
     private void SendMessage(ReadOnlySpan<byte> message)

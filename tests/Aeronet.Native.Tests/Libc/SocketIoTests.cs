@@ -1,7 +1,9 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Text;
 using Aeronet.Native.Libc;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 using static Aeronet.Native.Tests.Libc.TcpPair;
 
@@ -60,6 +62,37 @@ public sealed class SocketIoTests
     }
 
     [Fact]
+    [Trait("Feature", "B73b")]
+    public void A_file_is_sent_from_an_offset_to_its_end()
+    {
+        using TempFile file = new("0123456789");
+        using TcpPair pair = new();
+        Assert.Equal(4, Ok(SocketIo.SendFile(pair.Client, file.Descriptor, 3, 4)));
+        Assert.Equal(2, Ok(SocketIo.SendFile(pair.Client, file.Descriptor, 8, 100)));
+        Assert.Equal(0, Ok(SocketIo.SendFile(pair.Client, file.Descriptor, 10, 100)));
+        WaitFor(pair.Server, EpollEvents.In);
+        byte[] buffer = new byte[16];
+        int received = Ok(SocketIo.Receive(pair.Server, buffer));
+        Assert.Equal("345689", Encoding.ASCII.GetString(buffer, 0, received));
+    }
+
+    [Fact]
+    [Trait("Feature", "B73b")]
+    public void A_file_sent_to_a_full_socket_is_EAGAIN_and_to_a_closed_one_an_error_and_no_signal()
+    {
+        using TempFile file = new(new string('x', 1 << 20));
+        using TcpPair pair = new();
+        SysResult result = SysResult.Ok(0);
+        for (int i = 0; i < 1000 && result.IsOk; i++)
+        {
+            result = SocketIo.SendFile(pair.Client, file.Descriptor, 0, 1 << 20);
+        }
+        Assert.Equal(Errno.EAGAIN, result.Errno);
+        Ok(Sockets.Shutdown(pair.Client, ShutdownSide.Send));
+        Assert.Equal(Errno.EPIPE, SocketIo.SendFile(pair.Client, file.Descriptor, 0, 1).Errno);
+    }
+
+    [Fact]
     public void A_full_socket_is_EAGAIN_after_a_partial_send()
     {
         using TcpPair pair = new();
@@ -91,5 +124,25 @@ public sealed class SocketIoTests
         Assert.Equal(Errno.EBADF, first.Errno);
         Assert.Equal(Errno.ENOENT, second.Errno);
         Assert.False(first.IsOk);
+    }
+
+    private sealed class TempFile : IDisposable
+    {
+        private readonly string _path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        private readonly SafeFileHandle _file;
+
+        public TempFile(string content)
+        {
+            File.WriteAllText(_path, content);
+            _file = File.OpenHandle(_path);
+        }
+
+        public int Descriptor => (int)_file.DangerousGetHandle();
+
+        public void Dispose()
+        {
+            _file.Dispose();
+            File.Delete(_path);
+        }
     }
 }

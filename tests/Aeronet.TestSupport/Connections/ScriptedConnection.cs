@@ -3,8 +3,10 @@ using System.Collections.Generic;
 using System.IO;
 using System.Net;
 using System.Text;
+using System.Threading;
 using Aeronet.Transport.Connections;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Win32.SafeHandles;
 
 #pragma warning disable CA1001 // the MemoryStream holds memory only
 
@@ -37,11 +39,28 @@ internal sealed class ScriptedConnection : TransportConnection
     /// <summary>Bytes the socket takes before it is full; grows by <see cref="MakeRoom"/>.</summary>
     public long SendRoom { get; set; } = long.MaxValue;
 
+    /// <summary>At most this many bytes go with one send, however much room there is.</summary>
+    public int SendMax { get; set; } = int.MaxValue;
+
     /// <summary>At most this many bytes come with one receive, however many are there.</summary>
     public int ReceiveMax { get; set; } = int.MaxValue;
 
     /// <summary>What every send throws: a fault in our own code below the protocol.</summary>
     public Exception? SendFault { get; set; }
+
+    /// <summary>Files are sent by the connection itself, as by the kernel's sockets.</summary>
+    public bool SendsFilesItself { get; set; }
+
+    /// <summary>How sending from a file fails.</summary>
+    public IoError FileError { get; set; }
+
+    /// <summary>Runs before each attempt to send from a file, on the sender's thread.</summary>
+    public Action? BeforeSendFile { get; set; }
+
+    public int FileCalls { get; private set; }
+
+    /// <summary>The protocol has met a full socket and is told by <see cref="MakeRoom"/>.</summary>
+    public bool WaitsForRoom => Volatile.Read(ref _wantsWritable);
 
     public int SendCalls { get; private set; }
 
@@ -240,7 +259,7 @@ internal sealed class ScriptedConnection : TransportConnection
                 return IoResult.Failed(IoError.ConnectionReset);
             }
 
-            int count = (int)Math.Min(bytes.Length, SendRoom);
+            int count = (int)Math.Min(Math.Min(bytes.Length, SendMax), SendRoom);
             if (count == 0)
             {
                 return IoResult.WouldBlock;
@@ -263,7 +282,23 @@ internal sealed class ScriptedConnection : TransportConnection
         return Send(all.ToArray());
     }
 
-    public override void NotifyWhenWritable() => _wantsWritable = true;
+    public override bool SendsFiles => SendsFilesItself;
+
+    public override IoResult SendFile(SafeFileHandle file, long offset, int count)
+    {
+        FileCalls++;
+        BeforeSendFile?.Invoke();
+        if (FileError != IoError.None)
+        {
+            return IoResult.Failed(FileError);
+        }
+
+        byte[] bytes = new byte[count];
+        int read = RandomAccess.Read(file, bytes, offset);
+        return read == 0 ? IoResult.Transferred(0) : Send(bytes.AsSpan(0, read));
+    }
+
+    public override void NotifyWhenWritable() => Volatile.Write(ref _wantsWritable, true);
 
     public override void RequeueReadable() => _requeued = true;
 

@@ -1,8 +1,10 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Net;
 using Aeronet.Native.Libc;
 using Aeronet.Transport.Loop;
+using Microsoft.Win32.SafeHandles;
 
 namespace Aeronet.TestSupport.Kernel;
 
@@ -15,6 +17,7 @@ internal enum KernelCall
     Accept,
     Receive,
     Send,
+    SendFile,
     EncryptSends,
     Shutdown,
     Disconnect,
@@ -219,6 +222,18 @@ internal sealed class SimulatedKernel
     private SysResult Send(int fd, ReadOnlySpan<byte> bytes) =>
         Begin(KernelCall.Send, out SysResult failure) ? Peer(fd).Put(bytes[..Math.Min(bytes.Length, TransferMax)]) : failure;
 
+    private SysResult SendFile(int fd, int file, long offset, int count)
+    {
+        if (!Begin(KernelCall.SendFile, out SysResult failure))
+        {
+            return failure;
+        }
+        byte[] bytes = new byte[Math.Min(count, TransferMax)];
+        using SafeFileHandle handle = new(file, ownsHandle: false);
+        int read = RandomAccess.Read(handle, bytes, offset);
+        return read == 0 ? SysResult.Ok(0) : Peer(fd).Put(bytes.AsSpan(0, read));
+    }
+
     private SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments)
     {
         if (!Begin(KernelCall.Send, out SysResult failure))
@@ -348,6 +363,8 @@ internal sealed class SimulatedKernel
         public SysResult Send(int fd, ReadOnlySpan<byte> bytes) => kernel.Send(fd, bytes);
 
         public SysResult Send(int fd, ReadOnlySpan<ReadOnlyMemory<byte>> segments) => kernel.Send(fd, segments);
+
+        public SysResult SendFile(int fd, int file, long offset, int count) => kernel.SendFile(fd, file, offset, count);
 
         public SysResult EncryptSends(int fd, ReadOnlySpan<byte> key)
         {

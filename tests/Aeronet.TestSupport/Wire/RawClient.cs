@@ -155,6 +155,19 @@ public sealed class RawClient : IAsyncDisposable
         return Encoding.Latin1.GetString(await Explain(_reader.ExactlyAsync(count, guard.Token), $"{count} bytes").ConfigureAwait(false));
     }
 
+    /// <summary>Reads exactly so many bytes and forgets them.</summary>
+    public async Task SkipAsync(long count)
+    {
+        using var guard = new CancellationTokenSource(Guard.Time);
+        await Explain(SkipAsync(guard.Token), $"{count} bytes").ConfigureAwait(false);
+
+        async Task<bool> SkipAsync(CancellationToken token)
+        {
+            await _reader.SkipAsync(count, token).ConfigureAwait(false);
+            return true;
+        }
+    }
+
     /// <summary>Everything up to the end of the connection, as Latin-1 text. A reset is an error.</summary>
     public async Task<string> ReadToEndAsync()
     {

@@ -90,6 +90,9 @@ internal sealed class ResponseReader(Stream source)
         return bytes.ToArray();
     }
 
+    /// <summary>Reads exactly so many bytes and forgets them.</summary>
+    public Task SkipAsync(long count, CancellationToken guard) => CopyAsync(Stream.Null, count, guard);
+
     /// <summary>One line that ends in CRLF, without it.</summary>
     public async Task<string> LineAsync(CancellationToken guard)
     {
@@ -168,7 +171,7 @@ internal sealed class ResponseReader(Stream source)
         }
     }
 
-    private async Task CopyAsync(MemoryStream body, long count, CancellationToken guard)
+    private async Task CopyAsync(Stream body, long count, CancellationToken guard)
     {
         while (count > 0)
         {

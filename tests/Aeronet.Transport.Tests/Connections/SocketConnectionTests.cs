@@ -1,11 +1,13 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Net;
 using System.Text;
 using Aeronet.Native.Libc;
 using Aeronet.TestSupport.Kernel;
 using Aeronet.Transport.Connections;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Aeronet.Transport.Tests.Connections;
@@ -69,6 +71,39 @@ public sealed class SocketConnectionTests
         loop.Turn();
         Assert.Equal("last words", handler.Received);
         Assert.Equal(["ReadablePeerClosed", "Reset", "Closed"], handler.Calls);
+    }
+
+    [Theory]
+    [InlineData(Errno.EINVAL, IoError.FileNotSendable)]
+    [InlineData(Errno.ENOSYS, IoError.FileNotSendable)]
+    [InlineData(Errno.EOPNOTSUPP, IoError.FileNotSendable)]
+    [InlineData(Errno.EPERM, IoError.FileNotSendable)]
+    [InlineData(Errno.EPIPE, IoError.ConnectionReset)]
+    [InlineData(Errno.ETIMEDOUT, IoError.NetworkFailure)]
+    [InlineData(Errno.EIO, IoError.Other)]
+    [Trait("Feature", "B73b")]
+    public void A_file_that_the_kernel_cannot_send_is_not_the_end_of_the_connection(object errno, object expected)
+    {
+        using SimulatedLoop loop = new();
+        (SimulatedPeer peer, RecordingHandler handler) = loop.Connect();
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        File.WriteAllText(path, "content");
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(path);
+            Assert.True(handler.Connection.SendsFiles);
+            loop.Kernel.Fail(KernelCall.SendFile, (Errno)errno);
+            Assert.Equal((IoError)expected, handler.Connection.SendFile(file, 0, 7).Error);
+            Assert.Equal(4, handler.Connection.SendFile(file, 3, 100).Bytes);
+            Assert.True(handler.Connection.SendFile(file, 7, 100).IsEndOfStream);
+            Assert.Equal("tent", peer.Received);
+            loop.Kernel.Fail(KernelCall.SendFile, Errno.EAGAIN);
+            Assert.True(handler.Connection.SendFile(file, 0, 7).IsWouldBlock);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 using System.Linq;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -8,7 +9,9 @@ using Aeronet.Native.OpenSsl;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
 using Aeronet.TestSupport.Tls;
+using Aeronet.Transport.Connections;
 using Aeronet.Transport.Tls;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Aeronet.Transport.Tests.Tls;
@@ -79,6 +82,59 @@ public sealed class KernelTlsConnectionTests
         Assert.Equal(30_010, tls.Handler.Connection.Send(segments.AsSpan(1)).Bytes);
         tls.Receive();
         Assert.Equal(string.Concat(parts), tls.Client.Read());
+    }
+
+    [Theory]
+    [InlineData(0x303)]
+    [InlineData(0x304)]
+    public void A_file_is_sent_by_the_kernel_and_resumed_where_it_stopped(int version)
+    {
+        if (!IsThere())
+        {
+            return;
+        }
+
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        File.WriteAllText(path, new string('a', 20_000) + new string('b', 30_000));
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(path);
+            using SimulatedTls tls = new(version: version, encryptsInKernel: true);
+            tls.ShakeHands();
+            TransportConnection connection = tls.Handler.Connection;
+            Assert.True(connection.SendsFiles);
+            tls.Peer.SetSpace(1000);
+            Assert.True(connection.SendFile(file, 0, 20_000).IsWouldBlock); // the kernel has it, the socket a part of it
+            Assert.True(connection.SendFile(file, 0, 20_000).IsWouldBlock);
+            tls.Peer.SetSpace(int.MaxValue);
+            tls.Loop.Turn(2);
+            Assert.Equal(20_000, connection.SendFile(file, 0, 20_000).Bytes);
+            Assert.Equal(30_000, connection.SendFile(file, 20_000, 100_000).Bytes);
+            Assert.True(connection.SendFile(file, 50_000, 1).IsEndOfStream);
+            tls.Loop.Kernel.Fail(KernelCall.SendFile, Errno.EINVAL, Errno.EPIPE);
+            Assert.Equal(IoError.FileNotSendable, connection.SendFile(file, 0, 10).Error);
+            Assert.Equal(10, connection.Send("0123456789"u8).Bytes); // the connection is as before
+            tls.Receive();
+            Assert.Equal(File.ReadAllText(path) + "0123456789", tls.Client.Read());
+            Assert.Equal(IoError.ConnectionReset, connection.SendFile(file, 0, 10).Error);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public void Without_the_kernel_encryption_files_are_not_its_business()
+    {
+        if (!IsThere())
+        {
+            return;
+        }
+
+        using SimulatedTls tls = new(version: 0x304);
+        tls.ShakeHands();
+        Assert.False(tls.Handler.Connection.SendsFiles);
     }
 
     [Theory]
