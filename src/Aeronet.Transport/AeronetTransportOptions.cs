@@ -61,6 +61,7 @@ public sealed class AeronetTransportOptions
     /// Shorter notices earlier, but looks at busy loops more often (two looks per such time). No option of Kestrel's.
     /// The first flush of a response that begins after the code has been suspended is held for half this time to the whole of it, at least 0.1 and at most
     /// 10 milliseconds, unless the response's end or more than <c>DeferredResponseBytesMax</c> comes first: a longer time also delays the first bytes of such streams.
+    /// Parts of a stream that fills whole sends in less than this time, or waits for its client, are gathered and held as long.
     /// </remarks>
     public System.TimeSpan HandOffTime { get; set; } = System.TimeSpan.FromMilliseconds(1);
 

@@ -221,7 +221,7 @@ internal sealed class AppRunner<TContext> : AppRunner
         // False: something is left that may wait, or a check has failed; EndAsync finds the same again and reports it.
         private bool TryEndOnTheSpot(TContext context)
         {
-            if (HasOnCompleted || HasFileUnderWay || (!HasStarted && HasOnStarting) || !IsResponseSound())
+            if (!Output.TryRefuseFiles() || HasOnCompleted || (!HasStarted && HasOnStarting) || !IsResponseSound())
             {
                 return false;
             }
@@ -257,6 +257,7 @@ internal sealed class AppRunner<TContext> : AppRunner
                 try
                 {
                     await run.ConfigureAwait(false);
+                    await EndFilesAsync().ConfigureAwait(false);
                     if (!HasStarted && HasOnStarting)
                     {
                         await FireOnStartingAsync().ConfigureAwait(false);
@@ -275,7 +276,7 @@ internal sealed class AppRunner<TContext> : AppRunner
                     OnApplicationError(exception);
                 }
 
-                await EndFileAsync().ConfigureAwait(false);
+                await EndFilesAsync().ConfigureAwait(false);
                 await EndResponseAsync().ConfigureAwait(false);
             }
             catch (Exception exception)
@@ -283,6 +284,7 @@ internal sealed class AppRunner<TContext> : AppRunner
                 isSound = false;
                 error ??= exception;
                 OnServerFault(exception);
+                await EndFilesAsync().ConfigureAwait(false);
                 CompleteBodies(); // the end of the response, which does so, may not have been reached
             }
 

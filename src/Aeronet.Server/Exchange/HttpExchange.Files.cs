@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
@@ -10,47 +11,12 @@ namespace Aeronet.Server.Exchange;
 // IHttpResponseBodyFeature.SendFileAsync: static files, Results.File, Response.SendFileAsync. A body write like any other: what is before and after it is legal.
 internal abstract partial class HttpExchange
 {
-    // Up to here one read, and one send together with the head: no dearer than a call of its own for the file, and no more memory than a response may have waiting anyway.
-    private const int FileCopiedMax = 64 * 1024;
-
     private const int FilePartMax = 1 << 30; // what one chunk of a chunked response is at most
 
-    private Task? _fileUnderWay; // completes when no thread of this request is inside a call with the connection's descriptor any more
-
-    public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default)
+    public async Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default)
     {
-        Task sending = SendFileCoreAsync(path, offset, count, cancellationToken);
-        if (!sending.IsCompleted)
-        {
-            _fileUnderWay = sending;
-        }
-
-        return sending;
-    }
-
-    /// <summary>The application has ended without awaiting a file.</summary>
-    protected bool HasFileUnderWay => _fileUnderWay is { IsCompleted: false };
-
-    /// <summary>Waits for it; after an error of the application it is broken off first.</summary>
-    protected async Task EndFileAsync()
-    {
-        if (_fileUnderWay is not { } sending)
-        {
-            return;
-        }
-
-        if (_applicationError is { } error && !sending.IsCompleted)
-        {
-            AbortResponse(error);
-        }
-
-        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _fileUnderWay = null;
-    }
-
-    private async Task SendFileCoreAsync(string path, long offset, long? count, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
+        cancellationToken.ThrowIfCancellationRequested();
+        uint request = RequestNumber;
         if (_responseCompleted)
         {
             throw new InvalidOperationException("Writing is not allowed after writer was completed.");
@@ -61,7 +27,7 @@ internal abstract partial class HttpExchange
         if (length == 0 && count is null)
         {
             // Empty, or one of those that the kernel makes up while they are read.
-            await SendFileFallback.SendFileAsync(ResponseStream, path, offset, count, cancellation).ConfigureAwait(false);
+            await SendFileFallback.SendFileAsync(ResponseStream, path, offset, count, cancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -81,44 +47,74 @@ internal abstract partial class HttpExchange
             return;
         }
 
-        if (!_started)
+        // Up to here one read, and one send together with the head: no dearer than a call of its own for the file, and no more memory than a response may have waiting anyway.
+        if (left <= Settings.DeferredResponseBytesMax)
         {
-            Output.CheckFirstWrite(left);
-            await StartAsync(cancellation).ConfigureAwait(false);
-        }
-
-        if (left <= FileCopiedMax)
-        {
-            await CopyFileAsync(file, offset, (int)left, cancellation).ConfigureAwait(false);
+            await WriteFileAsync(file, offset, (int)left, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        while (left > 0)
+        if (!_started)
         {
-            int part = (int)Math.Min(left, FilePartMax);
-            await Output.SendFileAsync(file, offset, part, cancellation).ConfigureAwait(false);
-            offset += part;
-            left -= part;
+            if (!HasOnStarting) // else a callback may still change the length
+            {
+                Output.CheckFirstWrite(left);
+            }
+
+            await StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        Output.EnterFile(request);
+        try
+        {
+            while (left > 0)
+            {
+                int part = (int)Math.Min(left, FilePartMax);
+                await Output.SendFileAsync(file, offset, part, cancellationToken).ConfigureAwait(false);
+                offset += part;
+                left -= part;
+            }
+        }
+        finally
+        {
+            Output.LeaveFile();
         }
     }
 
     // What the file lacks meanwhile, the response lacks: its length is checked at its end.
-    private async Task CopyFileAsync(SafeFileHandle file, long offset, int count, CancellationToken cancellation)
+    private async Task WriteFileAsync(SafeFileHandle file, long offset, int count, CancellationToken cancellation)
     {
-        Memory<byte> memory = Output.GetMemory(count);
-        int copied = 0;
-        while (copied < count)
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(count);
+        try
         {
-            int read = RandomAccess.Read(file, memory.Span[copied..count], offset + copied);
-            if (read == 0)
+            int length = 0;
+            while (length < count)
             {
-                break;
+                int read = RandomAccess.Read(file, buffer.AsSpan(length, count - length), offset + length);
+                if (read == 0)
+                {
+                    break;
+                }
+
+                length += read;
             }
 
-            copied += read;
+            await ResponseStream.WriteAsync(buffer.AsMemory(0, length), cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Waits for a file that the application has not awaited, and lets none begin any more; after an error it is broken off first.</summary>
+    protected Task EndFilesAsync()
+    {
+        if (_applicationError is { } error && Output.HasFile)
+        {
+            AbortResponse(error);
         }
 
-        Output.Advance(copied);
-        await Output.FlushAsync(cancellation).ConfigureAwait(false);
+        return Output.RefuseFilesAsync();
     }
 }

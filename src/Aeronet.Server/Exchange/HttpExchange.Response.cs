@@ -159,6 +159,11 @@ internal abstract partial class HttpExchange :
             return;
         }
 
+        if (!Output.TryRefuseFiles())
+        {
+            throw ResponseOutput.FileIsUnderWay();
+        }
+
         await StartAsync(CancellationToken.None).ConfigureAwait(false);
         CheckContentLength();
         if (_applicationError is not null)
@@ -322,7 +327,6 @@ internal abstract partial class HttpExchange :
         _started = false;
         _responseCompleted = true;
         _replacedResponseHeaders = null;
-        _fileUnderWay = null;
         _onStarting?.Clear();
         _onCompleted?.Clear();
         _replacedResponseTrailers = null;

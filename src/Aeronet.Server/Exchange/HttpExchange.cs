@@ -242,7 +242,7 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
         _applicationError ??= exception;
         // Reset: the application's own read or write may have met it before the loop could tell.
-        if ((IsRequestAbortedSignalled || Session.IsReset) && exception is OperationCanceledException or IOException)
+        if (!Output.HasBrokenOffFile && (IsRequestAbortedSignalled || Session.IsReset) && exception is OperationCanceledException or IOException)
         {
             // The client went away, or half-closed and was given up: what the application was told to drop is no error, and nobody waits for an answer.
             Settings.Log.General.RequestAborted(ConnectionId, TraceIdentifier);

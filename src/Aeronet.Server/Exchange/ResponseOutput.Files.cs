@@ -15,22 +15,102 @@ namespace Aeronet.Server.Exchange;
 
 // Files that are larger than what is worth copying: from the kernel's cache to the socket, or through one buffer where the connection encrypts or is none
 // of the kernel's. The calls that may wait for a disk are made outside of the gate, which the loop takes, and never by the loop: when the socket
-// takes bytes again the thread pool goes on. While a file is under way nothing else of the response can be written.
+// takes bytes again the thread pool goes on. Whoever is inside such a call has the connection's descriptor: the request does not end before it has
+// left, whoever awaits it or not, and nothing else of the response can be written meanwhile.
 internal sealed partial class ResponseOutput
 {
     private const int PieceLengthMax = 2 * 1024 * 1024; // of one call to the kernel: more than a socket takes at once
     private const int ReadLength = 64 * 1024;
     private const int RateBytesMax = 64 * 1024; // what a response that is not a file would have waiting
 
-    private long _fileLeft; // framed, and not sent
+    private static class FileState
+    {
+        internal const int Open = 0;
+        internal const int Inside = 1;
+        internal const int Refused = 2; // the request ends
+    }
 
-    private bool IsFileUnderWay => _fileLeft > 0;
+    private int _fileState = FileState.Refused; // to Inside and from there: under the gate
+    private long _fileLeft;                     // framed, and not sent; under the gate
+    private bool _brokenOff;
+    private TaskCompletionSource? _fileGone;    // the end of the request waits; under the gate
+
+    /// <summary>A file is under way.</summary>
+    public bool HasFile => Volatile.Read(ref _fileState) == FileState.Inside;
+
+    /// <summary>A file could not be sent to its end, and that is not the client's doing.</summary>
+    public bool HasBrokenOffFile => Volatile.Read(ref _brokenOff);
 
     // The client's rate is asked for what it would have to take next, not for the whole file: a stalled one would be waited for for days.
-    private long FileBytesDue => Math.Min(_fileLeft, RateBytesMax);
+    private long BytesDue => Math.Max(_wire.Length, Math.Min(_wire.Length + _fileLeft, RateBytesMax));
 
-    /// <summary>Sends this part of a file behind what was written, as one chunk where the response is chunked. The response has started.</summary>
-    /// <exception cref="InvalidOperationException">The file ended early: the response is broken off, as whenever this throws.</exception>
+    private bool IsLost
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _lost;
+            }
+        }
+    }
+
+    private void OpenForFiles()
+    {
+        Debug.Assert(!HasFile);
+        _brokenOff = false;
+        Volatile.Write(ref _fileState, FileState.Open);
+    }
+
+    /// <summary>No file can begin any more. False: one is under way.</summary>
+    public bool TryRefuseFiles() => Interlocked.CompareExchange(ref _fileState, FileState.Refused, FileState.Open) != FileState.Inside;
+
+    /// <summary>As <see cref="TryRefuseFiles"/>, when the one that is under way has left.</summary>
+    public Task RefuseFilesAsync()
+    {
+        if (TryRefuseFiles())
+        {
+            return Task.CompletedTask;
+        }
+
+        lock (_gate)
+        {
+            return TryRefuseFiles() ? Task.CompletedTask : (_fileGone ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
+    /// <summary>From here to <see cref="LeaveFile"/> the request does not end.</summary>
+    /// <param name="request">The one that the caller belongs to.</param>
+    /// <exception cref="InvalidOperationException">It ends, has ended, or another file is under way.</exception>
+    public void EnterFile(uint request)
+    {
+        lock (_gate)
+        {
+            ThrowIfFileUnderWay();
+            if (_exchange.RequestNumber != request || Interlocked.CompareExchange(ref _fileState, FileState.Inside, FileState.Open) != FileState.Open)
+            {
+                throw new InvalidOperationException("Writing is not allowed after writer was completed.");
+            }
+        }
+    }
+
+    public void LeaveFile()
+    {
+        TaskCompletionSource? gone;
+        lock (_gate)
+        {
+            Debug.Assert(HasFile);
+            _fileLeft = 0;
+            gone = _fileGone;
+            _fileGone = null;
+            Volatile.Write(ref _fileState, gone is null ? FileState.Open : FileState.Refused);
+        }
+
+        gone?.SetResult();
+    }
+
+    /// <summary>Sends this part of a file behind what was written, as one chunk where the response is chunked. The response has started, the caller has entered.</summary>
+    /// <exception cref="IOException">The file ended early or cannot be read: the response is broken off, as whenever this throws.</exception>
     public async Task SendFileAsync(SafeFileHandle file, long offset, int count, CancellationToken cancellation)
     {
         if (!TryBeginFile(count))
@@ -50,7 +130,11 @@ internal sealed partial class ResponseOutput
                 int moved;
                 if (isSentByKernel)
                 {
-                    await SendBeforeFile(cancellation).ConfigureAwait(false);
+                    while (!TrySendBeforeFile(cancellation, out ValueTask<FlushResult> wait))
+                    {
+                        await wait.ConfigureAwait(false);
+                    }
+
                     if (IsLost)
                     {
                         return;
@@ -88,7 +172,7 @@ internal sealed partial class ResponseOutput
         }
         catch (Exception exception)
         {
-            BreakOffFile(exception is OperationCanceledException ? ConnectionErrors.WriteCanceled : ConnectionErrors.ErrorAfterStartingResponse);
+            BreakOffFile(exception);
             throw;
         }
         finally
@@ -103,18 +187,7 @@ internal sealed partial class ResponseOutput
         {
             if (hasEnded)
             {
-                throw new InvalidOperationException("The file became shorter while it was being sent."); // no IOException: those of a broken connection are not logged
-            }
-        }
-    }
-
-    private bool IsLost
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _lost;
+                throw new EndOfStreamException("The file became shorter while it was being sent.");
             }
         }
     }
@@ -125,12 +198,13 @@ internal sealed partial class ResponseOutput
         Debug.Assert(count > 0);
         lock (_gate)
         {
-            if (_lost || _ended)
+            Debug.Assert(!_ended);
+            if (_lost)
             {
                 return false;
             }
 
-            Account(count);
+            AccountContent(count);
             _deferring &= _exchange.IsInline;
             CommitFlushed();
             if (_framing == ResponseFraming.NoContent)
@@ -148,11 +222,19 @@ internal sealed partial class ResponseOutput
         }
     }
 
-    private ValueTask<FlushResult> SendBeforeFile(CancellationToken cancellation)
+    // False: what is before the file waits for the socket.
+    private bool TrySendBeforeFile(CancellationToken cancellation, out ValueTask<FlushResult> wait)
     {
+        wait = default;
         lock (_gate)
         {
-            return _wire.IsEmpty || SendUnlessBlocked() != SendOutcome.Blocked ? default : WaitLocked(cancellation);
+            if (_lost || _wire.IsEmpty || SendUnlessBlocked() != SendOutcome.Blocked)
+            {
+                return true;
+            }
+
+            wait = WaitLocked(cancellation);
+            return false;
         }
     }
 
@@ -172,8 +254,6 @@ internal sealed partial class ResponseOutput
                 return WaitLocked(cancellation);
             }
 
-            Volatile.Write(ref _blocked, false);
-            _rateDeadlineMs = long.MaxValue;
             if (sent.IsFailed)
             {
                 Fail();
@@ -201,9 +281,11 @@ internal sealed partial class ResponseOutput
         }
     }
 
-    // The socket takes bytes again. Loop, under the gate.
+    // The socket takes bytes again: the client has done its part, whatever the disk does now. Loop, under the gate.
     private SendOutcome LetFileGoOn()
     {
+        Volatile.Write(ref _blocked, false);
+        _rateDeadlineMs = long.MaxValue;
         CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: false));
         return SendOutcome.Blocked;
     }
@@ -225,7 +307,7 @@ internal sealed partial class ResponseOutput
     }
 
     // What was announced will not come.
-    private void BreakOffFile(string reason)
+    private void BreakOffFile(Exception exception)
     {
         lock (_gate)
         {
@@ -234,9 +316,11 @@ internal sealed partial class ResponseOutput
                 return;
             }
 
+            bool isCanceled = exception is OperationCanceledException;
+            Volatile.Write(ref _brokenOff, !isCanceled);
             _lost = true;
             DropAll();
-            Session.AbortConnection(reason);
+            Session.AbortConnection(isCanceled ? ConnectionErrors.WriteCanceled : ConnectionErrors.ErrorAfterStartingResponse);
             CompleteWaiters(new FlushResult(isCanceled: false, isCompleted: true));
         }
 
@@ -245,9 +329,12 @@ internal sealed partial class ResponseOutput
 
     private void ThrowIfFileUnderWay()
     {
-        if (IsFileUnderWay)
+        if (HasFile)
         {
-            throw new InvalidOperationException("A file is being sent: the response cannot be written until SendFileAsync has completed.");
+            throw FileIsUnderWay();
         }
     }
+
+    /// <summary>What the application is told that writes beside a file that it has not awaited.</summary>
+    public static InvalidOperationException FileIsUnderWay() => new("A file is being sent: the response cannot be written until SendFileAsync has completed.");
 }

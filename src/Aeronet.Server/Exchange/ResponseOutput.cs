@@ -106,6 +106,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
         _deferring = true;
         _gathers = false;
         _ended = false;
+        OpenForFiles();
     }
 
     /// <summary>Takes the blocks that a small response needs while the pool is this thread's own: application code would have to lock it. Loop thread.</summary>
@@ -130,7 +131,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
         {
             Debug.Assert(!_waiting);
             Debug.Assert(!_wire.HasBorrowed);
-            Debug.Assert(_fileLeft == 0);
+            Debug.Assert(!HasFile);
             _pending.Clear(Blocks);
             if (_wire.IsEmpty)
             {
@@ -282,7 +283,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
 
         lock (_gate)
         {
-            return _lost || _ended ? Done() : FlushLocked(cancellation);
+            return _lost || _ended || HasFile ? Done() : FlushLocked(cancellation); // a file is its own flush
         }
     }
 
@@ -486,7 +487,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
                 return;
             }
 
-            ThrowIfFileUnderWay();
+            Debug.Assert(!HasFile);
             bool waitsForTurn = _deferring && _exchange.IsInline;
             CommitHead(final: true);
             CommitPending();
@@ -571,7 +572,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
     {
         lock (_gate)
         {
-            return !_wire.IsEmpty ? Send() : IsFileUnderWay ? LetFileGoOn() : SendOutcome.Drained;
+            return !_wire.IsEmpty ? Send() : HasFile ? LetFileGoOn() : SendOutcome.Drained;
         }
     }
 
@@ -704,7 +705,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
     }
 
     // Lent memory must be sent before its owner goes on, and all before a file; otherwise up to the buffer limit may wait.
-    private bool MustWait => _wire.HasBorrowed || IsFileUnderWay || _wire.Length > (_exchange.Settings.MaxResponseBufferSize ?? long.MaxValue);
+    private bool MustWait => _wire.HasBorrowed || HasFile || _wire.Length > (_exchange.Settings.MaxResponseBufferSize ?? long.MaxValue);
 
     // The loop is told when a full socket takes bytes again, and sends what has come meanwhile, too.
     private SendOutcome SendUnlessBlocked() => _blocked ? SendOutcome.Blocked : Send();
@@ -768,7 +769,7 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
             return;
         }
 
-        double allowedMs = Math.Max(rate.GracePeriod.TotalMilliseconds, (_wire.Length + FileBytesDue) * 1000.0 / rate.BytesPerSecond);
+        double allowedMs = Math.Max(rate.GracePeriod.TotalMilliseconds, BytesDue * 1000.0 / rate.BytesPerSecond);
         _rateDeadlineMs = Session.Connection.Loop.ReadClockMs() + (long)allowedMs;
         Session.Watch();
     }
@@ -851,9 +852,14 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
     }
 
     // What the application declared is what the client will wait for.
-    private void Account(long count)
+    private void Account(int count)
     {
         ThrowIfFileUnderWay();
+        AccountContent(count);
+    }
+
+    private void AccountContent(int count)
+    {
         CheckLength(count);
         if (count > 0 && _exchange.HasStarted && !ResponseHead.StatusAllowsContent(_exchange.StatusCode) && !_exchange.IsHeadRequest && !_exchange.IsUpgraded)
         {

@@ -131,7 +131,11 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         Debug.Assert(Connection.Loop.IsCurrent);
         if (!TryEnterExchange(SessionSignals.None, out SessionSignals before))
         {
-            if ((before & SessionSignals.Running) == 0 && _state == SessionState.Flushing)
+            if ((before & SessionSignals.Finishing) != 0)
+            {
+                Connection.NotifyWhenWritable(); // another thread is between two requests of a batch, and the first one's response may wait: the edge comes again
+            }
+            else if ((before & SessionSignals.Running) == 0 && _state == SessionState.Flushing)
             {
                 Debug.Assert(_exchange is not null);
                 if (_exchange.Output.OnWritable() != SendOutcome.Blocked)
@@ -1116,7 +1120,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
         Signal(SessionSignals.Reset);
     }
 
-    private SessionSignals Signal(SessionSignals bits) => (SessionSignals)Interlocked.Or(ref _signals, (int)bits);
+    internal SessionSignals Signal(SessionSignals bits) => (SessionSignals)Interlocked.Or(ref _signals, (int)bits);
 
-    private SessionSignals Clear(SessionSignals bits) => (SessionSignals)Interlocked.And(ref _signals, ~(int)bits);
+    internal SessionSignals Clear(SessionSignals bits) => (SessionSignals)Interlocked.And(ref _signals, ~(int)bits);
 }

@@ -182,8 +182,8 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     {
         Debug.Assert(_fd >= 0);
         SysResult sent = _loop.Kernel.SendFile(_fd, (int)file.DangerousGetHandle(), offset, count);
-        // Of the file, not of the socket: file systems without a page cache, kernels and sandboxes without the call.
-        return sent.Errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP or Errno.EPERM ? IoResult.Failed(IoError.FileNotSendable) : AfterSend(sent);
+        // What says nothing of the peer is about the file: no page cache, no such call here, a failing disk. Reading it will tell.
+        return !sent.IsOk && sent.Errno != Errno.EAGAIN && Classify(sent.Errno) == IoError.Other ? IoResult.Failed(IoError.FileNotSendable) : AfterSend(sent);
     }
 
     public override bool TryEncryptSends(ReadOnlySpan<byte> key)
@@ -586,13 +586,15 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
                 TransportLog.TransferFailed(_loop.Logger, ConnectionId, errno);
             }
         });
-        return IoResult.Failed(errno switch
-        {
-            Errno.ECONNRESET or Errno.EPIPE or Errno.ENOTCONN or Errno.ECONNABORTED => IoError.ConnectionReset,
-            Errno.ETIMEDOUT or Errno.EHOSTUNREACH or Errno.EHOSTDOWN or Errno.ENETUNREACH or Errno.ENETDOWN or Errno.ENETRESET or Errno.ENONET => IoError.NetworkFailure,
-            _ => IoError.Other,
-        });
+        return IoResult.Failed(Classify(errno));
     }
+
+    private static IoError Classify(Errno errno) => errno switch
+    {
+        Errno.ECONNRESET or Errno.EPIPE or Errno.ENOTCONN or Errno.ECONNABORTED => IoError.ConnectionReset,
+        Errno.ETIMEDOUT or Errno.EHOSTUNREACH or Errno.EHOSTDOWN or Errno.ENETUNREACH or Errno.ENETDOWN or Errno.ENETRESET or Errno.ENONET => IoError.NetworkFailure,
+        _ => IoError.Other,
+    };
 
     private EndPoint FindLocalEndPoint()
     {

@@ -4,6 +4,7 @@ using System.Linq;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Server.Sessions;
 using Aeronet.Server.Tests.Diagnostics;
 using Aeronet.TestSupport.Connections;
 using Aeronet.Transport.Connections;
@@ -131,7 +132,7 @@ public sealed class FileResponseTests : IDisposable
             {
                 await Body(features).SendFileAsync(_path, 0, null);
             }
-            catch (InvalidOperationException exception)
+            catch (EndOfStreamException exception)
             {
                 thrown = exception;
                 throw;
@@ -272,20 +273,177 @@ public sealed class FileResponseTests : IDisposable
     }
 
     [Fact]
-    public void Nothing_else_can_be_written_while_a_file_is_under_way()
+    public void A_file_that_the_application_leaves_by_failing_is_waited_for_whatever_the_log_throws()
+    {
+        _log.At["ApplicationError"] = FaultyLoggerFactory.Throw;
+        ScriptedServer server = Make(features =>
+        {
+            _ = Body(features).SendFileAsync(_path, 0, null);
+            throw new NotImplementedException();
+        });
+        ScriptedConnection connection = server.Connect();
+        connection.SendsFilesItself = true;
+        connection.SendRoom = 100_000;
+        connection.Arrive(Get);
+        AssertGivenUp(server, connection);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_file_that_another_thread_sends_keeps_the_request_and_its_descriptor(bool isPooled)
+    {
+        int descriptorsLost = 0;
+        Task? sending = null;
+        ScriptedConnection? connection = null;
+        ScriptedServer server = new(
+            features =>
+            {
+                sending = Task.Run(() => Body(features).SendFileAsync(_path, 0, null));
+                Assert.True(_isInside.Wait(TimeSpan.FromSeconds(30)));
+                return Task.CompletedTask;
+            },
+            configure: options => options.ApplicationMode = isPooled ? ApplicationMode.ThreadPool : ApplicationMode.Inline,
+            loggerFactory: _log);
+        connection = server.Connect();
+        connection.SendsFilesItself = true;
+        connection.BeforeSendFile = () =>
+        {
+            _isInside.Set();
+            Assert.True(_mayGoOn.Wait(TimeSpan.FromSeconds(30)));
+            descriptorsLost += connection.IsClosed ? 1 : 0;
+        };
+        connection.Arrive(Get);
+        Assert.True(_isInside.Wait(TimeSpan.FromSeconds(30)));
+        connection.CloseFromPeer();
+        connection.ResetFromPeer();
+        server.Loop.RunPosted();
+        Assert.False(connection.IsClosed);
+        _mayGoOn.Set();
+        MisuseTests.SettleUntil(server, () => connection.IsClosed && sending is { IsCompleted: true });
+        Assert.Equal(0, descriptorsLost);
+        Assert.Equal(0, server.Loop.Blocks.RentedCount);
+    }
+
+    [Fact]
+    public void A_file_that_begins_when_its_request_has_ended_is_refused()
+    {
+        IFeatureCollection? captured = null;
+        ScriptedServer server = Make(features =>
+        {
+            captured = features;
+            return Task.CompletedTask;
+        });
+        ScriptedConnection connection = Connect(server, sendsFiles: true);
+        Task late = Body(captured!).SendFileAsync(_path, 0, null);
+        Assert.IsType<InvalidOperationException>(late.Exception?.InnerException);
+        Assert.Equal(0, connection.FileCalls);
+        AssertServesTheNext(server, connection);
+    }
+
+    [Fact]
+    public void A_second_call_that_fails_does_not_end_the_wait_for_the_first()
+    {
+        ScriptedServer server = Make(features =>
+        {
+            Declare(features, Length);
+            _ = Body(features).SendFileAsync(_path, 0, null);
+            _ = Body(features).SendFileAsync("/no/such/file", 0, null);
+            return Task.CompletedTask;
+        });
+        ScriptedConnection connection = Connect(server, sendsFiles: true, room: 100_000);
+        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
+        Assert.False(connection.IsClosed);
+        connection.MakeRoom(long.MaxValue / 2);
+        MisuseTests.SettleUntil(server, () => ContentOf(connection).Length == Length);
+        AssertServesTheNext(server, connection);
+    }
+
+    [Fact]
+    public void A_cancelled_flush_does_not_let_the_file_overtake_what_is_before_it()
+    {
+        ScriptedServer server = Make(async features =>
+        {
+            Declare(features, Length);
+            Task sending = Body(features).SendFileAsync(_path, 0, null);
+            for (int i = 0; i < 3; i++)
+            {
+                Body(features).Writer.CancelPendingFlush();
+            }
+
+            await sending;
+        });
+        ScriptedConnection connection = Connect(server, sendsFiles: true, room: 10);
+        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
+        Assert.Equal(0, connection.FileCalls);
+        connection.MakeRoom(long.MaxValue / 2);
+        MisuseTests.SettleUntil(server, () => ContentOf(connection).Length == Length);
+        Assert.Equal(_content, ContentOf(connection));
+    }
+
+    [Fact]
+    public void A_disk_that_takes_its_time_is_not_the_clients_fault()
+    {
+        ScriptedServer server = Make(
+            async features => await Body(features).SendFileAsync(_path, 0, null),
+            kestrel => kestrel.Limits.MinResponseDataRate = new MinDataRate(100_000, TimeSpan.FromSeconds(5)));
+        ScriptedConnection connection = Connect(server, sendsFiles: true, room: 100_000);
+        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
+        connection.Advance(4_000);
+        connection.BeforeSendFile = () =>
+        {
+            _isInside.Set();
+            Assert.True(_mayGoOn.Wait(TimeSpan.FromSeconds(30)));
+        };
+        connection.MakeRoom(long.MaxValue / 2);
+        Assert.True(_isInside.Wait(TimeSpan.FromSeconds(30)));
+        connection.Advance(20_000);
+        Assert.False(connection.IsAborted);
+        _mayGoOn.Set();
+        MisuseTests.SettleUntil(server, () => connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_full_socket_that_has_room_between_two_requests_of_a_batch_is_asked_again()
+    {
+        using SemaphoreSlim step = new(0);
+        ScriptedServer server = Make(async features =>
+        {
+            await Body(features).Stream.WriteAsync("one"u8.ToArray());
+            await step.WaitAsync();
+        });
+        ScriptedConnection connection = Connect(server, sendsFiles: true, room: 10);
+        Assert.True(connection.WaitsForRoom);
+        Http1Session session = Assert.IsType<Http1Session>(connection.Handler);
+        session.Signal(SessionSignals.Finishing); // as the thread that is about to begin the next request
+        connection.MakeRoom(long.MaxValue / 2);
+        Assert.True(connection.WaitsForRoom);
+        session.Clear(SessionSignals.Finishing);
+        connection.MakeRoom(0);
+        Assert.EndsWith("3\r\none\r\n", connection.Sent, StringComparison.Ordinal);
+        step.Release();
+        MisuseTests.SettleUntil(server, () => connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true, 100_000)]
+    [InlineData(false, 100_000)]
+    [InlineData(true, Length - 100)]
+    [InlineData(false, Length - 100)]
+    public void Nothing_else_can_be_written_while_a_file_is_under_way(bool sendsFiles, int room)
     {
         int refused = 0;
         ScriptedServer server = Make(async features =>
         {
             IHttpResponseBodyFeature body = Body(features);
-            Declare(features, Length + 1);
             Task sending = body.SendFileAsync(_path, 0, null);
             foreach (Func<Task> misuse in new Func<Task>[]
             {
                 () => body.Stream.WriteAsync("x"u8.ToArray()).AsTask(),
                 () => body.Writer.WriteAsync("x"u8.ToArray()).AsTask(),
                 () => body.SendFileAsync(_path, 0, 1),
-                () => body.SendFileAsync(_path, 0, null),
+                () => body.SendFileAsync(_path, 0, Length - 1),
+                () => body.CompleteAsync(),
             })
             {
                 await Assert.ThrowsAsync<InvalidOperationException>(misuse);
@@ -300,11 +458,11 @@ public sealed class FileResponseTests : IDisposable
             await sending;
             await body.Stream.WriteAsync("!"u8.ToArray());
         });
-        ScriptedConnection connection = Connect(server, sendsFiles: true, room: 100_000);
-        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom && Volatile.Read(ref refused) == 4);
+        ScriptedConnection connection = Connect(server, sendsFiles, room);
+        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom && Volatile.Read(ref refused) == 5);
         connection.MakeRoom(long.MaxValue / 2);
-        MisuseTests.SettleUntil(server, () => ContentOf(connection).Length == Length + 1);
-        Assert.Equal(_content + "!", ContentOf(connection));
+        MisuseTests.SettleUntil(server, () => connection.Sent.EndsWith("0\r\n\r\n", StringComparison.Ordinal));
+        Assert.Equal($"{Length:X}\r\n{_content}\r\n1\r\n!\r\n0\r\n\r\n", ContentOf(connection));
     }
 
     [Fact]
@@ -340,12 +498,12 @@ public sealed class FileResponseTests : IDisposable
     {
         ScriptedServer server = Make(
             async features => await Body(features).SendFileAsync(_path, 0, null),
-            kestrel => kestrel.Limits.MinResponseDataRate = new MinDataRate(100_000, TimeSpan.FromSeconds(5)));
-        ScriptedConnection connection = Connect(server, sendsFiles, room: 100_000);
+            kestrel => kestrel.Limits.MinResponseDataRate = new MinDataRate(10_000, TimeSpan.FromSeconds(2)));
+        ScriptedConnection connection = Connect(server, sendsFiles, room: 65_536);
         MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
-        connection.Advance(4_000);
+        connection.Advance(6_000); // the grace is over, 64 KiB at this rate take 6.6 s
         Assert.False(connection.IsAborted);
-        connection.Advance(2_500);
+        connection.Advance(3_000); // and the rest of the file 23
         Assert.True(connection.IsAborted);
         Assert.Contains("ResponseMinimumDataRateNotSatisfied", _log.Names);
         MisuseTests.SettleUntil(server, () => connection.IsClosed);

@@ -88,6 +88,8 @@ internal sealed class ScriptedConnection : TransportConnection
 
     public void Use(IConnectionHandler handler) => _handler = handler;
 
+    public IConnectionHandler? Handler => _handler;
+
     public void ClearSent()
     {
         lock (_sent)

@@ -80,7 +80,7 @@ public sealed class SocketConnectionTests
     [InlineData(Errno.EPERM, IoError.FileNotSendable)]
     [InlineData(Errno.EPIPE, IoError.ConnectionReset)]
     [InlineData(Errno.ETIMEDOUT, IoError.NetworkFailure)]
-    [InlineData(Errno.EIO, IoError.Other)]
+    [InlineData(Errno.EIO, IoError.FileNotSendable)]
     [Trait("Feature", "B73b")]
     public void A_file_that_the_kernel_cannot_send_is_not_the_end_of_the_connection(object errno, object expected)
     {
