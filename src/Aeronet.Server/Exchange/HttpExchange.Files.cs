@@ -22,7 +22,7 @@ internal abstract partial class HttpExchange
             throw new InvalidOperationException("Writing is not allowed after writer was completed.");
         }
 
-        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using SafeFileHandle file = OpenFile(path);
         long length = RandomAccess.GetLength(file);
         if (length == 0 && count is null)
         {
@@ -78,6 +78,19 @@ internal abstract partial class HttpExchange
         finally
         {
             Output.LeaveFile();
+        }
+    }
+
+    // Whatever is missing is said as on Kestrel.
+    private static SafeFileHandle OpenFile(string path)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        }
+        catch (Exception exception) when (exception is DirectoryNotFoundException || (exception is UnauthorizedAccessException && Directory.Exists(path)))
+        {
+            throw new FileNotFoundException($"Could not find file '{path}'.", path, exception);
         }
     }
 

@@ -402,6 +402,8 @@ public sealed class ResponseFramingTests
         RawResponse response = await ExchangeAsync(server, async context =>
         {
             await Assert.ThrowsAsync<FileNotFoundException>(() => context.Response.SendFileAsync("/no/such/file/here.txt"));
+            await Assert.ThrowsAsync<FileNotFoundException>(() => context.Response.SendFileAsync(Path.Combine(Path.GetTempPath(), "no-such-file-here.txt")));
+            await Assert.ThrowsAsync<FileNotFoundException>(() => context.Response.SendFileAsync(Path.GetTempPath()));
             await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => context.Response.SendFileAsync(typeof(ResponseFramingTests).Assembly.Location, 0, long.MaxValue));
             context.Response.Clear();
             await context.Response.WriteAsync("recovered");
