@@ -46,7 +46,7 @@ if (options.OnlyList)
 Machine machine = Machine.Describe();
 Libc.RaiseOpenFileLimit();
 Libc.SetAffinity(cores.Loader);
-string method = $"Server processes and load client ({(options.Loader == LoaderKind.Wrk ? "wrk" : "built in")}) on the same machine, {cores}; {options.WarmUp.TotalSeconds:0.#} s of warm-up, then {options.Rounds} alternating rounds of {options.Duration.TotalSeconds:0.#} s. "
+string method = $"Server processes and load client ({(options.Loader == LoaderKind.Wrk ? "wrk" : "built in")}) on the same machine, {cores}; {options.WarmUp.TotalSeconds:0.#} s of warm-up and more while methods are still compiled, then {options.Rounds} alternating rounds of {options.Duration.TotalSeconds:0.#} s. "
     + $"Server CPU is the time of all its threads divided by the requests answered. Medians with lowest and highest round; ratios are taken round by round to {options.Servers[0].Name}. One round is noisy by about 15 %: differences under 10 % are none.";
 Report report = new(DateTimeOffset.Now, ReadCommit(), machine, method, [.. options.Servers.Select(server => server.Name)], []);
 Console.WriteLine($"{MarkdownReport.Origin(report)}\n{method}\n");

@@ -121,11 +121,14 @@ internal sealed class ServerProcess : IDisposable
             return null;
         }
 
-        string[] fields = Probe.Get(Port, "/_stats").Body.Split(' ');
-        return new GcStatistics(
-            long.Parse(fields[0], CultureInfo.InvariantCulture),
-            long.Parse(fields[1], CultureInfo.InvariantCulture)); // a collection of an older generation counts in generation 0 too
+        long[] statistics = ReadStatistics();
+        return new GcStatistics(statistics[0], statistics[1]); // a collection of an older generation counts in generation 0 too
     }
+
+    /// <summary>Methods that the runtime has compiled so far; 0 for a foreign server.</summary>
+    public long ReadMethodsCompiled() => Spec.IsBenchApp ? ReadStatistics()[6] : 0;
+
+    private long[] ReadStatistics() => [.. Probe.Get(Port, "/_stats").Body.Split(' ').Select(static field => long.Parse(field, CultureInfo.InvariantCulture))];
 
     /// <summary>Full collections in the server, so that memory read afterwards is live memory.</summary>
     public void Collect()

@@ -84,7 +84,7 @@ internal abstract class AppRunner
         exchange.EndInline();
         Task? run = exchange.Running;
         Debug.Assert(run is not null);
-        if (run.IsCompleted)
+        if (run.IsCompleted && !exchange.IsEndDue)
         {
             Debug.Assert(run.IsCompletedSuccessfully);
             return true;
@@ -114,7 +114,7 @@ internal abstract class AppRunner
         do
         {
             Task run = exchange.RunAsync();
-            if (!run.IsCompleted)
+            if (!run.IsCompleted || exchange.IsEndDue)
             {
                 Suspend(exchange, run);
                 return;
@@ -153,6 +153,12 @@ internal sealed class AppRunner<TContext> : AppRunner
     private sealed class Exchange : HttpExchange, IHostContextContainer<TContext>
     {
         private readonly IHttpApplication<TContext> _application;
+
+        // While the end is due: what an asynchronous method would keep, without one per request.
+        private Task? _suspendedRun;
+        private TContext? _suspendedContext;
+        private ExecutionContext? _suspendedFlow;
+        private Task? _end;
 
         public Exchange(AppRunner<TContext> runner)
             : base(runner) => _application = runner._application;
@@ -201,6 +207,51 @@ internal sealed class AppRunner<TContext> : AppRunner
                 run = Task.FromException(exception);
             }
 
+            if (run.IsCompleted)
+            {
+                return End(context, run);
+            }
+
+            _suspendedRun = run;
+            _suspendedContext = context;
+            _suspendedFlow = ExecutionContext.Capture();
+            IsEndDue = true;
+            return run;
+        }
+
+        // With the AsyncLocals that the application began with, as code behind an await would have: hosting's activity and log scopes are in them.
+        private protected override Task EndSuspended()
+        {
+            IsEndDue = false;
+            if (_suspendedFlow is { } flow)
+            {
+                _suspendedFlow = null;
+                ExecutionContext.Run(flow, static exchange => ((Exchange)exchange!).EndInFlow(), this);
+            }
+            else
+            {
+                EndInFlow();
+            }
+
+            Task? end = _end;
+            Debug.Assert(end is not null);
+            _end = null;
+            return end;
+        }
+
+        private void EndInFlow()
+        {
+            Debug.Assert(_suspendedRun is not null);
+            Task run = _suspendedRun;
+            TContext context = _suspendedContext!;
+            _suspendedRun = null;
+            _suspendedContext = default;
+            _end = End(context, run);
+        }
+
+        // The application's task has completed.
+        private Task End(TContext context, Task run)
+        {
             try
             {
                 if (run.IsCompletedSuccessfully && TryEndOnTheSpot(context))

@@ -59,6 +59,16 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         Http1Session session = Session;
         try
         {
+            if (IsEndDue)
+            {
+                Task end = EndSuspended();
+                if (!end.IsCompleted)
+                {
+                    end.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(FinishElsewhereAction);
+                    return;
+                }
+            }
+
             session.FinishElsewhere(this);
         }
         catch (Exception exception)
@@ -218,8 +228,14 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
     // ---- Running (the application's thread) ---------------------------------------------------------------------
 
-    /// <summary>Runs the application to the end of the exchange. Completes when nothing of it is left to do but to send what is framed.</summary>
+    /// <summary>Runs the application to the end of the exchange. Completes when nothing of it is left to do but to send what is framed; with <see cref="IsEndDue"/> when the application has ended.</summary>
     public abstract Task RunAsync();
+
+    /// <summary>The application has suspended: when the task of <see cref="RunAsync"/> completes, the exchange is still to be ended.</summary>
+    public bool IsEndDue { get; protected set; }
+
+    /// <summary>Ends the exchange of an application that had suspended. Never faults.</summary>
+    private protected abstract Task EndSuspended();
 
     void IThreadPoolWorkItem.Execute() => AppRunner.RunOnThreadPool(this);
 

@@ -254,6 +254,97 @@ public sealed partial class Http1SessionTests
     }
 
     [OptimizedFact]
+    public void The_engine_allocates_nothing_for_a_request_that_suspends()
+    {
+        TaskCompletionSource[] sources = new TaskCompletionSource[1000]; // the application's own
+        int next = 0;
+        ScriptedServer server = new(_ => sources[next++].Task);
+        ScriptedConnection connection = server.Connect();
+        byte[] request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray();
+        long allocated;
+        long start = Environment.TickCount64;
+        do
+        {
+            for (int i = 0; i < sources.Length; i++)
+            {
+                sources[i] = new TaskCompletionSource();
+            }
+
+            next = 0;
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < sources.Length; i++)
+            {
+                connection.Arrive(request);
+                sources[i].SetResult();
+                Assert.True(connection.SendCalls == 1);
+                connection.ClearSent();
+            }
+
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+        while (allocated > 999 && Environment.TickCount64 - start < Guard.Time.TotalMilliseconds);
+        Assert.InRange(allocated, 0, 999);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_end_of_a_suspended_request_sees_what_its_context_was_made_with(bool fails)
+    {
+        AsyncLocal<string> scope = new();
+        string? seen = null;
+        TaskCompletionSource source = new();
+        ScriptedServer server = new(async _ =>
+        {
+            await source.Task;
+            scope.Value = "the application's own";
+            if (fails)
+            {
+                throw new InvalidOperationException("The test's.");
+            }
+        })
+        {
+            WhenContextIsMade = () => scope.Value = "of the request",
+            WhenContextIsDisposed = () => seen = scope.Value,
+        };
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        scope.Value = "of the thread";
+        source.SetResult();
+        SettleUntil(server, () => Volatile.Read(ref seen) is not null);
+        Assert.Equal("of the request", seen);
+        Assert.Equal("of the thread", scope.Value);
+        SettleUntil(server, () => connection.Sent.StartsWith(fails ? "HTTP/1.1 500" : "HTTP/1.1 200", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void An_application_that_ends_before_it_is_found_suspended_ends_once()
+    {
+        int disposed = 0;
+        TaskCompletionSource source = new();
+        Task? run = null;
+        ScriptedServer server = new(
+            _ => run = source.Task,
+            configure: options => options.HandOffProbe = () =>
+            {
+                if (run is not null)
+                {
+                    source.TrySetResult(); // the task was returned unfinished, and nobody waits for it yet
+                }
+
+                return false;
+            })
+        {
+            WhenContextIsDisposed = () => Interlocked.Increment(ref disposed),
+        };
+        ScriptedConnection connection = server.Connect();
+        connection.Arrive("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        SettleUntil(server, () => Volatile.Read(ref disposed) == 1 && connection.DeadlineMs == server.Loop.ClockMs + 1_000);
+        connection.Arrive("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); // ends on the spot
+        Assert.Equal(2, disposed);
+    }
+
+    [OptimizedFact]
     public void An_endpoint_that_is_gone_is_not_kept_by_the_exchange_that_met_it()
     {
         WeakReference? last = null;
