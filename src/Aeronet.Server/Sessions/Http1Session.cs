@@ -44,6 +44,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
     private ReceiveBuffer _input;
     private RequestParser _parser;
     private bool _drained; // The last receive was short: nothing to receive until the next edge.
+    private bool _bringsContent; // The last first receive filled its space: a post like the one before fits one receive when there is more.
 
     // Any thread, interlocked.
     private int _signals;
@@ -426,11 +427,17 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
             return IoResult.WouldBlock;
         }
 
-        Span<byte> free = _input.GetFree(Blocks, Settings.InitialReadSize);
+        int usual = Settings.InitialReadSize;
+        bool isFirst = _input.Length == 0;
+        Span<byte> free = _input.GetFree(Blocks, _bringsContent ? Math.Max(usual, Settings.BodyReadSize) : usual);
         IoResult received = Receive(free);
         if (received.HasBytes)
         {
             _input.Commit(received.Bytes);
+            if (isFirst)
+            {
+                _bringsContent = received.Bytes >= usual;
+            }
         }
 
         return received;

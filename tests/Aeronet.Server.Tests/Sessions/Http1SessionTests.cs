@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using System.Collections.Generic;
+using System.IO;
 using System.IO.Pipelines;
 using System.Linq;
 using System.Text;
@@ -251,6 +252,39 @@ public sealed partial class Http1SessionTests
         }
         while (allocated > 999 && Environment.TickCount64 - start < Guard.Time.TotalMilliseconds);
         Assert.InRange(allocated, 0, 999);
+    }
+
+    [Fact]
+    public void A_post_like_the_one_before_takes_one_receive()
+    {
+        ScriptedServer server = new(async features =>
+        {
+            Stream body = features.GetRequiredFeature<IHttpRequestFeature>().Body;
+            byte[] content = new byte[8_000];
+            int length = 0;
+            while (await body.ReadAsync(content.AsMemory(length)) is > 0 and int read)
+            {
+                length += read;
+            }
+
+            await features.GetRequiredFeature<IHttpResponseBodyFeature>().Stream.WriteAsync(content.AsMemory(0, length));
+        });
+        ScriptedConnection connection = server.Connect();
+        string content = new('c', 5_000);
+        string post = $"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {content.Length}\r\n\r\n{content}";
+        int first = Receives(post);
+        Assert.True(first > 1);
+        Assert.Equal([1, 1, 1, 1, first], new[] { post, post, Get, Get, post }.Select(Receives)); // a short request is the end of it
+        Assert.Equal(0, server.Loop.Blocks.RentedCount);
+
+        int Receives(string request)
+        {
+            int before = connection.ReceiveCalls;
+            connection.ClearSent();
+            connection.Arrive(request);
+            Assert.EndsWith("\r\n\r\n" + (request == post ? content : ""), connection.Sent, StringComparison.Ordinal);
+            return connection.ReceiveCalls - before;
+        }
     }
 
     [OptimizedFact]
