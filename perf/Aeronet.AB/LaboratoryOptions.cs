@@ -26,7 +26,7 @@ internal sealed class LaboratoryOptions
           --extra NAME=COMMAND   another server, started by the shell, {port} replaced; may be repeated
           --rounds N             rounds per server and scenario (5)
           --duration SECONDS     of one round (4)
-          --warmup SECONDS       before the first round of each server, and up to four times as long again while the runtime still compiles (12)
+          --warmup SECONDS       before the first round of each server, and up to four times as long again while the runtime still compiles, which is not known of --extra servers (12)
           --connections N,N      for the keep-alive scenarios instead of 1, 64 and 512, the largest for the idle one
           --loader builtin|wrk   wrk must be installed; rounds at a fixed rate always use the built-in client
           --server-cores LIST    as in 0-1,3 (the first usable core)

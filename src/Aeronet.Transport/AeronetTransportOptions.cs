@@ -44,7 +44,7 @@ public sealed class AeronetTransportOptions
     public int InitialReadSize { get; set; } = 4096;
 
     /// <summary>Bytes asked for by a receive of request content that goes through the connection's buffer (large reads of the application are received directly). Default 8,192; range 512 to 1,048,576.</summary>
-    /// <remarks>Also asked for by the first receive of a request on a connection whose last one filled <see cref="InitialReadSize"/>.</remarks>
+    /// <remarks>Also asked for, up to twice <see cref="InitialReadSize"/>, by the first receive of a request on a connection whose last one filled that.</remarks>
     public int BodyReadSize { get; set; } = 8192;
 
     /// <summary>Bytes received from one connection before the loop turns to others. Default 131,072; 0 for no limit, else at least <see cref="InitialReadSize"/>, at most 1,073,741,824.</summary>

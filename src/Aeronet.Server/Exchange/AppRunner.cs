@@ -272,7 +272,7 @@ internal sealed class AppRunner<TContext> : AppRunner
         // False: something is left that may wait, or a check has failed; EndAsync finds the same again and reports it.
         private bool TryEndOnTheSpot(TContext context)
         {
-            if (!Output.TryRefuseFiles() || HasOnCompleted || (!HasStarted && HasOnStarting) || !IsResponseSound())
+            if (HasOnCompleted || (!HasStarted && HasOnStarting) || HasApplicationError || !IsResponseSound() || !Output.TryRefuseFiles())
             {
                 return false;
             }
@@ -308,11 +308,12 @@ internal sealed class AppRunner<TContext> : AppRunner
                 try
                 {
                     await run.ConfigureAwait(false);
-                    await EndFilesAsync().ConfigureAwait(false);
                     if (!HasStarted && HasOnStarting)
                     {
                         await FireOnStartingAsync().ConfigureAwait(false);
                     }
+
+                    await EndFilesAsync().ConfigureAwait(false);
 
                     if (!HasStarted)
                     {

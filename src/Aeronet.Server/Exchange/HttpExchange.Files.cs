@@ -16,18 +16,16 @@ internal abstract partial class HttpExchange
     public async Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        // Taken now: when a slow disk has answered, the exchange may serve another connection.
         uint request = RequestNumber;
-        if (_responseCompleted)
-        {
-            throw new InvalidOperationException("Writing is not allowed after writer was completed.");
-        }
-
+        Stream response = ResponseStream;
+        ThrowIfOver(request);
         using SafeFileHandle file = OpenFile(path);
         long length = RandomAccess.GetLength(file);
         if (length == 0 && count is null)
         {
             // Empty, or one of those that the kernel makes up while they are read.
-            await SendFileFallback.SendFileAsync(ResponseStream, path, offset, count, cancellationToken).ConfigureAwait(false);
+            await SendFileFallback.SendFileAsync(response, path, offset, count, cancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -50,10 +48,11 @@ internal abstract partial class HttpExchange
         // Up to here one read, and one send together with the head: no dearer than a call of its own for the file, and no more memory than a response may have waiting anyway.
         if (left <= Settings.DeferredResponseBytesMax)
         {
-            await WriteFileAsync(file, offset, (int)left, cancellationToken).ConfigureAwait(false);
+            await WriteFileAsync(request, response, file, offset, (int)left, cancellationToken).ConfigureAwait(false);
             return;
         }
 
+        ThrowIfOver(request);
         if (!_started)
         {
             if (!HasOnStarting) // else a callback may still change the length
@@ -81,6 +80,14 @@ internal abstract partial class HttpExchange
         }
     }
 
+    private void ThrowIfOver(uint request)
+    {
+        if (_responseCompleted || RequestNumber != request)
+        {
+            throw new InvalidOperationException("Writing is not allowed after writer was completed.");
+        }
+    }
+
     // Whatever is missing is said as on Kestrel.
     private static SafeFileHandle OpenFile(string path)
     {
@@ -95,7 +102,7 @@ internal abstract partial class HttpExchange
     }
 
     // What the file lacks meanwhile, the response lacks: its length is checked at its end.
-    private async Task WriteFileAsync(SafeFileHandle file, long offset, int count, CancellationToken cancellation)
+    private async Task WriteFileAsync(uint request, Stream response, SafeFileHandle file, long offset, int count, CancellationToken cancellation)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(count);
         try
@@ -112,7 +119,8 @@ internal abstract partial class HttpExchange
                 length += read;
             }
 
-            await ResponseStream.WriteAsync(buffer.AsMemory(0, length), cancellation).ConfigureAwait(false);
+            ThrowIfOver(request);
+            await response.WriteAsync(buffer.AsMemory(0, length), cancellation).ConfigureAwait(false);
         }
         finally
         {

@@ -159,7 +159,7 @@ internal abstract partial class HttpExchange :
             return;
         }
 
-        if (!Output.TryRefuseFiles())
+        if (Output.HasFile)
         {
             throw ResponseOutput.FileIsUnderWay();
         }
@@ -169,6 +169,11 @@ internal abstract partial class HttpExchange :
         if (_applicationError is not null)
         {
             throw _applicationError;
+        }
+
+        if (!Output.TryRefuseFiles())
+        {
+            throw ResponseOutput.FileIsUnderWay();
         }
 
         _responseCompleted = true;

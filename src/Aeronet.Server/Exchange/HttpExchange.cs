@@ -177,13 +177,13 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
         ResetResponse();
         ResetConnection();
         RequestBody.Reset();
+        RequestNumber++; // before the output's gate is passed: who holds it with the old number comes too late
         Output.Reset();
         ReleaseHead();
         _headArray = null;
         _applicationError = null;
         _requestLineRefused = false;
         Running = null;
-        RequestNumber++;
         Volatile.Write(ref _finished, false);
     }
 
@@ -270,6 +270,9 @@ internal abstract partial class HttpExchange : IThreadPoolWorkItem
 
         Settings.Log.General.ApplicationError(ConnectionId, TraceIdentifier, exception);
     }
+
+    /// <summary>The response is cut, or becomes an error.</summary>
+    protected bool HasApplicationError => _applicationError is not null;
 
     /// <summary>The response has as much content as it has declared, or nobody can tell the difference.</summary>
     protected bool HasContentAsDeclared

@@ -429,7 +429,7 @@ internal sealed class Http1Session : IConnectionHandler, IApplicationCall
 
         int usual = Settings.InitialReadSize;
         bool isFirst = _input.Length == 0;
-        Span<byte> free = _input.GetFree(Blocks, _bringsContent ? Math.Max(usual, Settings.BodyReadSize) : usual);
+        Span<byte> free = _input.GetFree(Blocks, _bringsContent ? Math.Max(usual, Math.Min(Settings.BodyReadSize, 2 * usual)) : usual); // twice: it may hold a head for as long as the application waits
         IoResult received = Receive(free);
         if (received.HasBytes)
         {

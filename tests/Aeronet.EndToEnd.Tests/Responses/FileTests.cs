@@ -149,6 +149,21 @@ public sealed class FileTests : IDisposable
         Assert.All(responses, response => Assert.True(expected.AsSpan().SequenceEqual(response.Body)));
     }
 
+    [Theory]
+    [BothServers(1_000)]
+    [BothServers(200_000)]
+    public async Task A_callback_at_the_start_may_send_a_file(ServerKind server, int size)
+    {
+        byte[] content = Write("file.bin", size);
+        await using AppHost host = await AppHost.StartAsync(server, app => app.Run(context =>
+        {
+            context.Response.OnStarting(() => context.Response.SendFileAsync(Path.Combine(_folder, "file.bin")));
+            return Task.CompletedTask;
+        }));
+        RawResponse response = await host.ExchangeAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        Assert.True(content.AsSpan().SequenceEqual(response.Body));
+    }
+
     [Theory, AeronetOnly]
     public async Task A_file_of_more_than_one_part_is_sent_whole(ServerKind server)
     {

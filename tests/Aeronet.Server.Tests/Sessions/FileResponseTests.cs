@@ -336,7 +336,7 @@ public sealed class FileResponseTests : IDisposable
         });
         ScriptedConnection connection = Connect(server, sendsFiles: true);
         Task late = Body(captured!).SendFileAsync(_path, 0, null);
-        Assert.IsType<InvalidOperationException>(late.Exception?.InnerException);
+        Assert.IsAssignableFrom<InvalidOperationException>(late.Exception?.InnerException);
         Assert.Equal(0, connection.FileCalls);
         AssertServesTheNext(server, connection);
     }
@@ -552,6 +552,30 @@ public sealed class FileResponseTests : IDisposable
         ScriptedConnection connection = Connect(server, sendsFiles: true);
         MisuseTests.SettleUntil(server, () => connection.Sent.Length > 0);
         Assert.Contains("Content-Length: 0\r\n", connection.Sent, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_was_written_leaves_although_completing_it_failed(bool isSuspended)
+    {
+        using SemaphoreSlim step = new(0);
+        ScriptedServer server = Make(async features =>
+        {
+            if (isSuspended)
+            {
+                await step.WaitAsync();
+            }
+
+            Declare(features, 10);
+            await Body(features).Stream.WriteAsync("12345"u8.ToArray());
+            await Assert.ThrowsAsync<InvalidOperationException>(() => Body(features).CompleteAsync());
+            await Body(features).Stream.WriteAsync("67890"u8.ToArray());
+        });
+        ScriptedConnection connection = Connect(server, sendsFiles: true);
+        step.Release();
+        MisuseTests.SettleUntil(server, () => connection.IsClosed || connection.IsSendShutDown);
+        Assert.Equal("1234567890", ContentOf(connection));
     }
 
     private ScriptedServer Make(Func<IFeatureCollection, Task> application, Action<KestrelServerOptions>? configure = null) => new(application, configure, loggerFactory: _log);
