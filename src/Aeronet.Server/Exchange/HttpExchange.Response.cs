@@ -147,7 +147,9 @@ internal abstract partial class HttpExchange :
 
         async Task StartSlowAsync()
         {
+            uint request = RequestNumber;
             await FireOnStartingAsync().ConfigureAwait(false);
+            ThrowIfOver(request); // the application may have ended without awaiting this, and the exchange may serve another connection
             Start();
         }
     }

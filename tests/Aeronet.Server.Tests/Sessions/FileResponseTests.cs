@@ -190,32 +190,10 @@ public sealed class FileResponseTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Cancelling_a_file_that_waits_breaks_the_response_off(bool sendsFiles)
-    {
-        using CancellationTokenSource cancellation = new();
-        bool isCancelled = false;
-        ScriptedServer server = Make(async features =>
-        {
-            try
-            {
-                await Body(features).SendFileAsync(_path, 0, null, cancellation.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                Volatile.Write(ref isCancelled, true);
-            }
-        });
-        ScriptedConnection connection = Connect(server, sendsFiles, room: 100_000);
-        MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
-        cancellation.Cancel();
-        MisuseTests.SettleUntil(server, () => Volatile.Read(ref isCancelled));
-        AssertGivenUp(server, connection);
-    }
-
-    [Fact]
-    public void Cancelling_between_two_parts_of_a_file_breaks_the_response_off()
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    [InlineData(true, false)] // between two parts of it
+    public void Cancelling_a_file_breaks_the_response_off(bool sendsFiles, bool waits)
     {
         using CancellationTokenSource cancellation = new();
         bool isCancelled = false;
@@ -231,13 +209,52 @@ public sealed class FileResponseTests : IDisposable
             }
         });
         ScriptedConnection connection = server.Connect();
-        connection.SendsFilesItself = true;
+        connection.SendsFilesItself = sendsFiles;
         connection.SendMax = 100_000;
-        connection.BeforeSendFile = () => cancellation.Cancel();
+        connection.SendRoom = waits ? 150_000 : long.MaxValue;
+        connection.BeforeSendFile = waits ? null : cancellation.Cancel;
         connection.Arrive(Get);
+        if (waits)
+        {
+            MisuseTests.SettleUntil(server, () => connection.WaitsForRoom);
+            cancellation.Cancel();
+        }
+
         MisuseTests.SettleUntil(server, () => Volatile.Read(ref isCancelled));
         AssertGivenUp(server, connection);
-        Assert.Equal(1, connection.FileCalls);
+        Assert.InRange(connection.Sent.Length, 1, 150_000);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_write_that_waits_for_a_callback_when_its_request_has_ended_touches_no_other(bool isFile)
+    {
+        TaskCompletionSource callback = new();
+        Task? late = null;
+        ScriptedServer server = Make(features =>
+        {
+            IHttpResponseFeature response = features.GetRequiredFeature<IHttpResponseFeature>();
+            if (late is null)
+            {
+                response.OnStarting(_ => callback.Task, this);
+                late = isFile ? Body(features).SendFileAsync(_path, 0, null) : Body(features).Stream.WriteAsync("late"u8.ToArray()).AsTask();
+                return Task.CompletedTask;
+            }
+
+            callback.SetResult();
+            Assert.True(SpinWait.SpinUntil(() => late.IsCompleted, TimeSpan.FromSeconds(30)));
+            response.Headers["X-Own"] = "yes"; // not started by the other
+            return Task.CompletedTask;
+        });
+        ScriptedConnection first = Connect(server, sendsFiles: true);
+        first.Advance(2_000); // gives back what it kept
+        ScriptedConnection second = Connect(server, sendsFiles: true);
+        MisuseTests.SettleUntil(server, () => second.Sent.Length > 0);
+        Assert.Contains("X-Own: yes\r\n", second.Sent, StringComparison.Ordinal);
+        Assert.DoesNotContain("late", second.Sent, StringComparison.Ordinal);
+        Assert.IsAssignableFrom<InvalidOperationException>(late!.Exception?.InnerException);
+        Assert.Equal(0, second.FileCalls);
     }
 
     [Theory]
