@@ -22,6 +22,9 @@ internal sealed class LoadGroup(LoadRequest request, int connections)
 
     public string? FirstError { get; set; }
 
+    /// <summary>Connections that ended after their last response and whose handshake was no full one.</summary>
+    public long Resumed { get; set; }
+
     /// <summary>From the time a request was due (or, without a rate, was sent) to the end of its response.</summary>
     public LatencyHistogram Latency { get; } = new();
 
@@ -31,6 +34,7 @@ internal sealed class LoadGroup(LoadRequest request, int connections)
         Errors = 0;
         ClosedIdle = 0;
         FirstError = null;
+        Resumed = 0;
         Latency.Clear();
     }
 }

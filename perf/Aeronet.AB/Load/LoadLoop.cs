@@ -322,6 +322,7 @@ internal sealed unsafe class LoadLoop : IDisposable
 
         if (group.Request.PerConnection > 0 && connection.Done >= group.Request.PerConnection)
         {
+            group.Resumed += connection.Ssl != 0 && TlsClient.IsResumed(connection.Ssl) ? 1 : 0;
             Reconnect(key);
             SendNext(key, now);
             return false;

@@ -3,7 +3,7 @@ using System;
 namespace Aeronet.AB.Load;
 
 /// <summary>What a load client saw in one run.</summary>
-internal sealed record LoadOutcome(long Requests, TimeSpan Elapsed, double P50, double P99, double P999, double LoaderUsage, long Errors, string? FirstError);
+internal sealed record LoadOutcome(long Requests, TimeSpan Elapsed, double P50, double P99, double P999, double LoaderUsage, long Errors, string? FirstError, long Resumed = 0);
 
 /// <summary>A load client with its connections to one server.</summary>
 internal interface ILoadClient : IDisposable
@@ -30,7 +30,7 @@ internal sealed class BuiltInClient : ILoadClient
         _loop.Run(duration);
         LatencyHistogram latency = _group.Latency;
         return new LoadOutcome(
-            _group.Requests, _loop.Elapsed, latency.PercentileMilliseconds(50), latency.PercentileMilliseconds(99), latency.PercentileMilliseconds(99.9), _loop.Usage, _group.Errors, _group.FirstError);
+            _group.Requests, _loop.Elapsed, latency.PercentileMilliseconds(50), latency.PercentileMilliseconds(99), latency.PercentileMilliseconds(99.9), _loop.Usage, _group.Errors, _group.FirstError, _group.Resumed);
     }
 
     public void Dispose() => _loop.Dispose();

@@ -56,6 +56,8 @@ internal sealed unsafe partial class TlsClient : IDisposable
         return ssl;
     }
 
+    public static bool IsResumed(nint ssl) => SSL_session_reused(ssl) != 0;
+
     public static void End(nint ssl)
     {
         _ = SSL_shutdown(ssl); // without it the ticket counts as spoilt
@@ -139,6 +141,9 @@ internal sealed unsafe partial class TlsClient : IDisposable
 
     [LibraryImport(Library)]
     private static partial void SSL_SESSION_free(nint session);
+
+    [LibraryImport(Library)]
+    private static partial int SSL_session_reused(nint ssl);
 
     [LibraryImport(Library)]
     private static partial int SSL_read(nint ssl, void* into, int length);

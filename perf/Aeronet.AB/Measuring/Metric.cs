@@ -36,6 +36,7 @@ internal sealed record Metric(string Key, string Title, string Unit, bool LowerI
     public static readonly Metric SettledP99 = new("settled_p99", "others, settled: p99", "ms");
     public static readonly Metric SettledMax = new("settled_max", "others, settled: worst", "ms");
     public static readonly Metric SettledBlockers = new("settled_blockers", "blockers, settled", "1/s", LowerIsBetter: false);
+    public static readonly Metric Resumed = new("resumed", "handshakes that resumed", "%", LowerIsBetter: false);
     public static readonly Metric LoaderUsage = new("loader", "load client's core", "% busy");
     public static readonly Metric OthersUsage = new("others", "other processes", "% of a core");
     public static readonly Metric Errors = new("errors", "errors", "");
@@ -44,9 +45,9 @@ internal sealed record Metric(string Key, string Title, string Unit, bool LowerI
     public static IReadOnlyList<Metric> All { get; } =
     [
         Cpu, CpuUser, CpuSystem, RequestRate, P50, P99, P999, RateP50, RateP99, RateP999, RateCpu, Allocated, Collections, Pss, PssPerConnection, IdleCpu,
-        FirstResponse, Listening, StartCpu, FreshP50, FreshP99, FreshMax, FreshBlockers, SettledP50, SettledP99, SettledMax, SettledBlockers, LoaderUsage, OthersUsage, Errors,
+        FirstResponse, Listening, StartCpu, FreshP50, FreshP99, FreshMax, FreshBlockers, SettledP50, SettledP99, SettledMax, SettledBlockers, Resumed, LoaderUsage, OthersUsage, Errors,
     ];
 
     /// <summary>Whether a ratio of two servers says something: not for the figures that judge the measurement itself.</summary>
-    public bool IsCompared => this != LoaderUsage && this != OthersUsage && this != Errors;
+    public bool IsCompared => this != Resumed && this != LoaderUsage && this != OthersUsage && this != Errors;
 }

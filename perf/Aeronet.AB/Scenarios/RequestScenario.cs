@@ -87,7 +87,7 @@ internal abstract class RequestScenario : Scenario
         }
     }
 
-    private static void RunRound(Laboratory laboratory, ScenarioRun run, ServerProcess server, ILoadClient client, Sample sample)
+    private void RunRound(Laboratory laboratory, ScenarioRun run, ServerProcess server, ILoadClient client, Sample sample)
     {
         GcStatistics? gcBefore = server.ReadGcStatistics();
         CpuTimes cpuBefore = server.ReadCpuTimes();
@@ -103,6 +103,11 @@ internal abstract class RequestScenario : Scenario
         sample[Metric.P50] = outcome.P50;
         sample[Metric.P99] = outcome.P99;
         sample[Metric.P999] = outcome.P999;
+        if (Request is { Tls: TlsUse.Resumed, PerConnection: 1 })
+        {
+            sample[Metric.Resumed] = outcome.Resumed * 100 / requests;
+        }
+
         sample[Metric.LoaderUsage] = outcome.LoaderUsage * 100;
         sample[Metric.OthersUsage] = others * 100;
         sample[Metric.Errors] = outcome.Errors;

@@ -144,7 +144,13 @@ internal static unsafe class SslCallbacks
                 int set = encrypts != 0
                     ? LibCrypto.EVP_EncryptInit_ex(cipher, algorithm, 0, key, iv)
                     : LibCrypto.EVP_DecryptInit_ex(cipher, algorithm, 0, key, iv);
-                return set == 1 && SetMac(mac, macKey, length) ? isCurrent ? 1 : 2 : -1;
+                if (set != 1 || !SetMac(mac, macKey, length))
+                {
+                    return -1;
+                }
+
+                // Clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): without a new one the next connection would be a full handshake.
+                return encrypts != 0 || (isCurrent && LibSsl.SSL_version(ssl) != OpenSslConstants.Tls13) ? 1 : 2;
             }
         }
         catch (Exception)

@@ -31,6 +31,39 @@ public sealed class TlsResumptionTests : IDisposable
         await ConnectAsync(server, version, expectsResumed: true);
     }
 
+    [Fact]
+    public async Task Each_resumed_session_of_TLS_1_3_brings_the_ticket_of_the_next()
+    {
+        // Clients use a ticket once; s_client would use it again, so only a count of the tickets tells.
+        Keys keys = new();
+        await using TlsServer server = TlsServer.Start(new TlsSettings { Default = TlsServer.Identity(), Services = new TlsServices { TicketKeys = keys } });
+        if (!await ConnectAsync(server, "-tls1_3", expectsResumed: false))
+        {
+            return;
+        }
+
+        Assert.Equal(2, keys.Issued);
+        for (int issued = 3; issued <= 5; issued++)
+        {
+            await ConnectAsync(server, "-tls1_3", expectsResumed: true);
+            Assert.Equal(issued, keys.Issued);
+        }
+    }
+
+    [Fact]
+    public async Task A_ticket_of_TLS_1_2_is_renewed_only_when_its_key_is_old()
+    {
+        Keys keys = new();
+        await using TlsServer server = TlsServer.Start(new TlsSettings { Default = TlsServer.Identity(), Services = new TlsServices { TicketKeys = keys } });
+        if (!await ConnectAsync(server, "-tls1_2", expectsResumed: false))
+        {
+            return;
+        }
+
+        await ConnectAsync(server, "-tls1_2", expectsResumed: true);
+        Assert.Equal(1, keys.Issued);
+    }
+
     [Theory]
     [InlineData("-tls1_2")]
     [InlineData("-tls1_3")]
@@ -138,6 +171,10 @@ public sealed class TlsResumptionTests : IDisposable
 
         // The ticket has the leaf and the intermediate: the chain is built anew to the root.
         TlsOutcome outcome = await ConnectForOutcomeAsync(server, version, expectsResumed: true, certificate);
+        Assert.True(outcome.HasClientCertificate);
+
+        // As has the ticket of a session that was itself resumed.
+        outcome = await ConnectForOutcomeAsync(server, version, expectsResumed: true, certificate);
         Assert.True(outcome.HasClientCertificate);
     }
 
