@@ -11,7 +11,7 @@ public enum ApplicationMode
     ThreadPool,
 
     /// <summary>On the thread of the loop that received the request. When the code blocks or computes for longer than <see cref="AeronetTransportOptions.HandOffTime"/> (1 ms), the loop goes on with another thread; an endpoint that does so again and again leaves the loop's thread by itself as soon as routing has found it.</summary>
-    /// <remarks>What a request that keeps its thread costs the others of its loop: one to one and a half hand-off times, once. What the watching costs: one interlocked operation per request, and a thread that looks every half hand-off time while requests run.</remarks>
+    /// <remarks>What a request that keeps its thread costs the others of its loop: one to two hand-off times, once. What the watching costs: one interlocked operation per request, and a thread that looks every half hand-off time while requests run.</remarks>
     Inline,
 }
 

@@ -58,7 +58,7 @@ public sealed class AeronetTransportOptions
 
     /// <summary>How long application code may keep the thread of an event loop before the loop goes on with another thread. Default 1 millisecond; range 0.2 milliseconds to 10 seconds.</summary>
     /// <remarks>
-    /// Applies to code that is started on the loop's thread. What blocks or computes is noticed after this time and up to half of it more; the other connections of the loop wait that long, once.
+    /// Applies to code that is started on the loop's thread. What blocks or computes is noticed after this time and up to half of it more, up to twice this time where nothing had happened just before; the other connections of the loop wait that long, once.
     /// Shorter notices earlier, but looks at busy loops more often (two looks per such time). No option of Kestrel's.
     /// The first flush of a response that begins after the code has been suspended is held for half this time to the whole of it, at least 0.1 and at most
     /// 10 milliseconds, unless the response's end or more than <c>DeferredResponseBytesMax</c> comes first: a longer time also delays the first bytes of such streams.

@@ -10,7 +10,7 @@ namespace Aeronet.Transport.Loop;
 
 /// <summary>Watches the loops of a group from a thread of its own: moves a loop to another thread when application code does not return, and sends responses that were held back long enough.</summary>
 /// <remarks>
-/// It looks at each loop's word (<see cref="LoopRole"/>) every half hand-off time and sleeps without end while nothing happens at all.
+/// It looks at each loop's word (<see cref="LoopRole"/>) every half hand-off time and parks while nothing happens at all (<see cref="ParkingRule"/>).
 /// The same odd word for the hand-off time is not yet blocking: a thread that the scheduler keeps from running, or that the garbage collector has
 /// stopped, looks the same. So before a loop is moved its thread must have used the processor meanwhile (it computes) or wait in the kernel (it
 /// blocks); and a look that comes late because this thread itself could not run proves nothing. Both reasons to wait are limited.
@@ -19,7 +19,6 @@ internal sealed class HandOffMonitor
 {
     private const int LateLooksMax = 3; // in a row: heavy allocation must not blind the monitor
     private const int UndecidedTimesMax = 8; // a thread that could run but does not get the processor for 8 hand-off times is given up: others have it
-    private const int QuietLooksMax = 2; // then it parks; the request that comes next pays a wake-up
 
     private readonly IRunnableLoop[] _loops;
     private readonly LoopThreads _threads;
@@ -86,28 +85,28 @@ internal sealed class HandOffMonitor
     private void Main()
     {
         long lastNs = NowNs();
-        int quietLooks = 0;
+        ParkingRule parking = new(_lookUs);
         while (!Volatile.Read(ref _isEnded))
         {
-            bool isQuiet = !TryLook(ref lastNs) & !_held.SendOld();
-            quietLooks = isQuiet ? quietLooks + 1 : 0;
-            if (quietLooks >= QuietLooksMax)
+            bool isQuiet = !TryLook(ref lastNs, parking.PauseUs) & !_held.SendOld();
+            if (parking.OnLook(isQuiet))
             {
                 Park();
-                quietLooks = 0;
-                lastNs = NowNs();
-                ForgetWhatWasSeen();
+                long wokenNs = NowNs();
+                parking.OnParked(wokenNs - lastNs);
+                lastNs = wokenNs;
+                SeeWords();
             }
-            ThreadClock.Sleep(_lookUs);
+            ThreadClock.Sleep(parking.PauseUs);
         }
     }
 
     // An unhandled exception here would end the process.
-    private bool TryLook(ref long lastNs)
+    private bool TryLook(ref long lastNs, int pauseUs)
     {
         try
         {
-            return Look(ref lastNs);
+            return Look(ref lastNs, pauseUs);
         }
         catch (Exception exception)
         {
@@ -152,15 +151,23 @@ internal sealed class HandOffMonitor
 
     private bool IsAnyInApplication() => Array.Exists(_loops, static loop => LoopRole.IsInApplication(loop.Role.Word));
 
-    private void ForgetWhatWasSeen() => Array.Clear(_observations);
-
-    // True when a loop is inside application code or has been since the last look.
-    private bool Look(ref long lastNs)
+    // What was seen before a pause says nothing. What a loop is inside of now counts from here.
+    private void SeeWords()
     {
         long nowNs = NowNs();
-        bool isLate = nowNs - lastNs > (3L * _lookUs * 1000) && ++_lateLooks <= LateLooksMax;
+        for (int i = 0; i < _loops.Length; i++)
+        {
+            _observations[i] = new Observation { Word = _loops[i].Role.Word, SinceNs = nowNs };
+        }
+    }
+
+    // True when a loop is inside application code or has been since the last look.
+    private bool Look(ref long lastNs, int pauseUs)
+    {
+        long nowNs = NowNs();
+        bool isLate = nowNs - lastNs > (3L * pauseUs * 1000) && ++_lateLooks <= LateLooksMax;
         _lateLooks = isLate ? _lateLooks : 0;
-        long sinceNs = Math.Min(nowNs - lastNs, 2L * _lookUs * 1000);
+        long sinceNs = Math.Min(nowNs - lastNs, 2L * pauseUs * 1000);
         lastNs = nowNs;
         bool isBusy = false;
         for (int i = 0; i < _loops.Length; i++)

@@ -11,7 +11,7 @@ internal interface IHeldFlush
     void SendHeld(long number);
 }
 
-/// <summary>What was held back: sent by the monitor when it has seen it twice, so after half a hand-off time to a whole one (of 0.2 to 10 ms, however long that time is).</summary>
+/// <summary>What was held back: sent by the monitor when it has seen it twice, so after half a hand-off time to one and a half (of 0.2 to 10 ms, however long that time is).</summary>
 /// <remarks>Nothing is taken out when the rest follows in time: what has been sent meanwhile is not held under its number any more.</remarks>
 internal sealed class HeldFlushes
 {
