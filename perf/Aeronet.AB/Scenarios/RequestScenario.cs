@@ -27,6 +27,12 @@ internal abstract class RequestScenario : Scenario
     /// <summary>False where a rate says nothing: a pipelined batch, or requests that take many milliseconds anyhow.</summary>
     protected virtual bool HasRateRounds => true;
 
+    /// <summary>What all connections together send in a counted round, by the built-in client; null: as fast as the answers come.</summary>
+    protected virtual double? RequestsPerSecond => null;
+
+    /// <summary>Where the usual duration holds too few requests for a clock of hundredths of a second.</summary>
+    protected virtual TimeSpan DurationMin => TimeSpan.Zero;
+
     public override IReadOnlyList<Metric> Headline => HasRateRounds ? [Metric.Cpu, Metric.RequestRate, Metric.RateP99] : [Metric.Cpu, Metric.RequestRate, Metric.P99];
 
     public override void Run(Laboratory laboratory, ScenarioRun run)
@@ -37,7 +43,9 @@ internal abstract class RequestScenario : Scenario
         {
             foreach (ServerProcess server in servers.Answering(Request, run))
             {
-                clients[server] = laboratory.Connect(server, Request, Connections, run);
+                clients[server] = RequestsPerSecond is null
+                    ? laboratory.Connect(server, Request, Connections, run)
+                    : new BuiltInClient(server.PortFor(Request), laboratory.Cores.AreApart, Request, Connections);
                 WarmUp(laboratory, run, server, clients[server]);
             }
 
@@ -92,7 +100,7 @@ internal abstract class RequestScenario : Scenario
         GcStatistics? gcBefore = server.ReadGcStatistics();
         CpuTimes cpuBefore = server.ReadCpuTimes();
         TimeSpan machineBefore = MachineLoad.ReadCpuTime();
-        LoadOutcome outcome = client.Run(laboratory.Options.Duration);
+        LoadOutcome outcome = client.Run(laboratory.Options.Duration > DurationMin ? laboratory.Options.Duration : DurationMin, RequestsPerSecond);
         CpuTimes cpu = server.ReadCpuTimes() - cpuBefore;
         double others = Math.Max(0, ((MachineLoad.ReadCpuTime() - machineBefore - cpu.Total) / outcome.Elapsed) - outcome.LoaderUsage);
         double requests = Math.Max(1, outcome.Requests);
@@ -124,7 +132,7 @@ internal abstract class RequestScenario : Scenario
             run.Note("Other processes used the machine during some rounds: requests/s and latency are worse than they need be.");
         }
 
-        if (outcome.LoaderUsage >= LoaderSaturatedFrom)
+        if (RequestsPerSecond is null && outcome.LoaderUsage >= LoaderSaturatedFrom)
         {
             run.Note($"The load client was the bottleneck against {server.Spec.Name}: its requests/s and latency are the client's, the CPU per request still counts.");
         }

@@ -26,6 +26,8 @@ internal static class ScenarioCatalog
         new AsyncEndpoint(),
         new RawEcho(),
         new CpuBound(),
+        new Trickle(50),
+        new Trickle(500),
         new BlockingNeighbours("blocking-sleep", "blocking neighbours: 4 connections on a 50 ms sleep, 64 others", "/sleep"),
         new BlockingNeighbours("blocking-spin", "blocking neighbours: 4 connections on a 5 ms spin, 64 others", "/spin"),
         new IdleConnections(connections.Count > 0 ? connections.Max() : IdleConnectionsDefault, isBurst: false),
