@@ -1,6 +1,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -17,6 +18,13 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
 {
     // Slots up to here hold the exchange itself unless the application replaced or hid the feature; those above start empty.
     private const int OwnSlotCount = 20;
+    private const int RequestSlot = 0;
+    private const int ResponseSlot = 1;
+    private const int ResponseBodySlot = 2;
+    private const int EndpointSlot = 3;
+    private const int RouteValuesSlot = 4;
+    private const int LifetimeSlot = 5;
+    private const int MaxRequestBodySizeSlot = 10;
     private const int PersistentStateSlot = 20;
 
     // Hot first: the order in which hosting, routing and a plain endpoint ask. The index is the slot.
@@ -82,7 +90,17 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
         }
     }
 
-    public TFeature? Get<TFeature>() => (TFeature?)Find(typeof(TFeature));
+    public TFeature? Get<TFeature>()
+    {
+        // The hot ones without a Type object, a search and a cast: every request asks for eight or nine of them.
+        int slot = HotSlot<TFeature>();
+        if (slot >= 0 && _slots[slot] is { } hot)
+        {
+            return Unsafe.As<object, TFeature>(ref hot); // of the slot's type: Store has seen to that
+        }
+
+        return (TFeature?)Find(typeof(TFeature));
+    }
 
     public void Set<TFeature>(TFeature? instance) => Store(typeof(TFeature), instance);
 
@@ -132,6 +150,7 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
         int slot = SlotOf(key);
         if (slot >= 0)
         {
+            ThrowIfOfAnotherType(key, value);
             _slots[slot] = value;
             _changedSlots |= 1u << slot;
             return;
@@ -158,6 +177,15 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
         if (value is not null)
         {
             _extra.Add(KeyValuePair.Create(key, value));
+        }
+    }
+
+    // As on Kestrel, where the field that keeps a known feature has its type.
+    private static void ThrowIfOfAnotherType(Type key, object? value)
+    {
+        if (value is not null && !key.IsInstanceOfType(value))
+        {
+            throw new InvalidCastException($"A {value.GetType().FullName} is no {key.FullName} and cannot be set as that feature.");
         }
     }
 
@@ -191,6 +219,17 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
 
         return -1;
     }
+
+    // Comparing type parameters is comparing handles.
+    private static int HotSlot<TFeature>()
+        => typeof(TFeature) == typeof(IHttpRequestFeature) ? RequestSlot
+        : typeof(TFeature) == typeof(IHttpResponseFeature) ? ResponseSlot
+        : typeof(TFeature) == typeof(IHttpResponseBodyFeature) ? ResponseBodySlot
+        : typeof(TFeature) == typeof(IEndpointFeature) ? EndpointSlot
+        : typeof(TFeature) == typeof(IRouteValuesFeature) ? RouteValuesSlot
+        : typeof(TFeature) == typeof(IHttpRequestLifetimeFeature) ? LifetimeSlot
+        : typeof(TFeature) == typeof(IHttpMaxRequestBodySizeFeature) ? MaxRequestBodySizeSlot
+        : -1;
 
     private void InitializeFeatures() => _slots.AsSpan(0, OwnSlotCount).Fill(this);
 

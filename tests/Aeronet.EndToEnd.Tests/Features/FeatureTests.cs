@@ -64,6 +64,53 @@ public sealed class FeatureTests
         });
     }
 
+    [Theory, BothServersWith(typeof(FeatureTests), nameof(RequestFeatures))]
+    public async Task Asking_by_type_parameter_and_by_type_is_the_same(ServerKind server, string type)
+    {
+        Type wanted = Type.GetType(type)!;
+        System.Reflection.MethodInfo get = typeof(IFeatureCollection).GetMethod(nameof(IFeatureCollection.Get))!.MakeGenericMethod(wanted);
+        await RunAsync(server, context =>
+        {
+            object? feature = context.Features[wanted];
+            Assert.NotNull(feature);
+            Assert.Same(feature, get.Invoke(context.Features, null));
+            context.Features[wanted] = null;
+            Assert.True(get.Invoke(context.Features, null) is null || wanted == typeof(IPersistentStateFeature)); // the connection's shows through
+            context.Features[wanted] = feature;
+            Assert.Same(feature, get.Invoke(context.Features, null));
+            return Task.CompletedTask;
+        });
+    }
+
+    [Theory, BothServers]
+    public async Task A_replaced_feature_is_the_one_that_is_asked_for(ServerKind server)
+    {
+        await RunAsync(server, context =>
+        {
+            HttpRequestFeature mine = new() { Path = "/mine" };
+            IHttpRequestFeature theirs = context.Features.Get<IHttpRequestFeature>()!;
+            context.Features.Set<IHttpRequestFeature>(mine);
+            Assert.Same(mine, context.Features.Get<IHttpRequestFeature>());
+            Assert.Equal("/mine", context.Request.Path);
+            context.Features.Set(theirs);
+            Assert.Equal("/", context.Request.Path);
+            return Task.CompletedTask;
+        });
+    }
+
+    [Theory, BothServersWith(typeof(FeatureTests), nameof(RequestFeatures))]
+    public async Task A_feature_of_another_type_is_refused(ServerKind server, string type)
+    {
+        Type wanted = Type.GetType(type)!;
+        await RunAsync(server, context =>
+        {
+            object? feature = context.Features[wanted];
+            Assert.Throws<InvalidCastException>(() => context.Features[wanted] = "no feature");
+            Assert.Same(feature, context.Features[wanted]);
+            return Task.CompletedTask;
+        });
+    }
+
     [Theory, BothServersWith(typeof(FeatureTests), nameof(ConnectionFeatures))]
     [NeedsSocket, Trait("Defect", "HOST-2")]
     public async Task Connection_features_show_through_and_are_not_enumerated(ServerKind server, string type)
