@@ -19,7 +19,7 @@ internal sealed class Laboratory(LaboratoryOptions options, CorePlacement cores)
     {
         foreach (ServerSpec spec in Options.Servers)
         {
-            if ((spec.IsBenchApp || scenario.IsForForeignServers) && (spec.IsKestrel || !scenario.IsForKestrelOnly))
+            if (spec.IsBenchApp || scenario.IsForForeignServers)
             {
                 yield return spec with { TlsKey = scenario.TlsKey };
             }

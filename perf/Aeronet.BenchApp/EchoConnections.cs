@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Aeronet.BenchApp;
 
-/// <summary>With <c>--echo true</c>: connections whose first bytes are a response are echoed, below HTTP; the others are Kestrel's.</summary>
+/// <summary>With <c>--echo true</c>: connections whose first bytes are a response are echoed, below HTTP; the others are HTTP's.</summary>
 internal static class EchoConnections
 {
     public static void Use(KestrelServerOptions kestrel) => kestrel.ConfigureEndpointDefaults(static endpoint =>

@@ -11,6 +11,7 @@ using Aeronet.Server.Exchange;
 using Aeronet.Server.Https;
 using Aeronet.Server.Sessions;
 using Aeronet.Transport.Diagnostics;
+using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -101,7 +102,8 @@ internal sealed class ServerRun
         ExchangePool[] pools = group.Loops.Select(_ => new ExchangePool(runner)).ToArray();
         ILogger transportLogger = services.LoggerFactory.CreateLogger(TransportLog.Category);
         var tls = new ServerTls(options.Tls, kestrel.ApplicationServices, services.TlsMetrics, TimeProvider.System, services.LoggerFactory);
-        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), transports, tls, addresses, settings);
+        var carriers = new CarrierFactory(group, options.ApplicationMode == ApplicationMode.Inline, transportLogger);
+        var binder = new EndpointBinder(group, endpoint => HttpAcceptor.Create(settings, endpoint, pools, transportLogger), transports, carriers, tls, addresses, settings);
         transports.ReportOptionsWithoutEffect(group.Backend);
         addresses.BeginRun();
         try

@@ -70,14 +70,14 @@ public sealed class AeronetTransportOptions
     /// <remarks>Above it application code starts on the .NET thread pool until some of them have returned. No option of Kestrel's.</remarks>
     public int MaxApplicationThreads { get; set; } = 1024;
 
-    /// <summary>Pipes only (<c>UseAeronetTransport</c>): most bytes received ahead of the reader to learn whether a peer that has finished sent FIN behind them. Default 1,048,576; null for no limit, else at least 1.</summary>
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): most bytes received ahead of the reader to learn whether a peer that has finished sent FIN behind them. Default 1,048,576; null for no limit, else at least 1.</summary>
     /// <remarks>Nothing else is received before it is asked for, so this bounds no ordinary connection. Kestrel: <c>SocketTransportOptions.MaxReadBufferSize</c>.</remarks>
     public long? MaxReadBufferSize { get; set; } = 1024 * 1024;
 
-    /// <summary>Pipes only (<c>UseAeronetTransport</c>): where code goes on that waited in a read or a flush. Default <see cref="PipeScheduling.Inline"/>.</summary>
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): where code goes on that waited in a read or a flush. Default <see cref="PipeScheduling.Inline"/>.</summary>
     public PipeScheduling PipeScheduling { get; set; } = PipeScheduling.Inline;
 
-    /// <summary>Pipes only (<c>UseAeronetTransport</c>): an aborted connection ends with FIN instead of RST. Default false.</summary>
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): an aborted connection ends with FIN instead of RST. Default false.</summary>
     public bool FinOnError { get; set; }
 
     /// <summary>For tests: asked where a loop could go on with another thread; true does it.</summary>

@@ -14,8 +14,6 @@ internal sealed class RawEcho : RequestScenario
 
     public override bool IsForForeignServers => false;
 
-    public override bool IsForKestrelOnly => true;
-
     public override IReadOnlyList<string> ServerArguments { get; } = ["--echo", "true"];
 
     public override LoadRequest Request { get; } = new(Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n0123456789012345678901234"));

@@ -19,9 +19,6 @@ internal abstract class Scenario
     /// <summary>Whether a server that is not the benchmark application can take part; then it has to answer the path with 200.</summary>
     public virtual bool IsForForeignServers => true;
 
-    /// <summary>Whether only Kestrel can take part, on its own sockets and on others.</summary>
-    public virtual bool IsForKestrelOnly => false;
-
     /// <summary>Further arguments of the benchmark application.</summary>
     public virtual IReadOnlyList<string> ServerArguments => [];
 

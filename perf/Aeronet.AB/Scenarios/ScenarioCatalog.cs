@@ -25,6 +25,7 @@ internal static class ScenarioCatalog
         new ChunkedStream(),
         new AsyncEndpoint(),
         new RawEcho(),
+        new BehindMiddleware(),
         new CpuBound(),
         new Trickle(50),
         new Trickle(500),

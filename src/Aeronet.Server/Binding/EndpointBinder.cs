@@ -32,6 +32,7 @@ internal sealed class EndpointBinder
     private readonly EventLoopGroup _group;
     private readonly Func<ServerEndpoint, IConnectionAcceptor> _acceptorOf;
     private readonly ForeignTransports _transports;
+    private readonly CarrierFactory _carriers;
     private readonly ServerTls _tls;
     private readonly ServerAddresses _addresses;
     private readonly long? _maxConnections;
@@ -39,11 +40,12 @@ internal sealed class EndpointBinder
     private readonly GeneralLog _log;
     private readonly List<Entry> _entries = [];
 
-    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ForeignTransports transports, ServerTls tls, ServerAddresses addresses, ServerSettings settings)
+    public EndpointBinder(EventLoopGroup group, Func<ServerEndpoint, IConnectionAcceptor> acceptorOf, ForeignTransports transports, CarrierFactory carriers, ServerTls tls, ServerAddresses addresses, ServerSettings settings)
     {
         _group = group;
         _acceptorOf = acceptorOf;
         _transports = transports;
+        _carriers = carriers;
         _tls = tls;
         _addresses = addresses;
         _maxConnections = settings.MaxConcurrentConnections;
@@ -210,8 +212,8 @@ internal sealed class EndpointBinder
                 return _group.Bind(endPoint, request.Gate is { } gate ? new GateAcceptor(gate, acceptor, _maxConnections) : acceptor, _addressLimit);
             }
             ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync, _tls.Observer); // application code: it may throw, so before anything is bound
-            IConnectionListener listener = await transport.Factory.BindAsync(endPoint).ConfigureAwait(false);
-            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose), _addressLimit);
+            IConnectionListener listener = await (transport.Factory ?? _carriers).BindAsync(endPoint).ConfigureAwait(false);
+            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose, IsCarried: transport.Factory is null), _addressLimit);
         }
         catch (AddressInUseException inUse)
         {

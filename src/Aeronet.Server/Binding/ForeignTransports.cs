@@ -13,12 +13,12 @@ using Microsoft.Extensions.Options;
 
 namespace Aeronet.Server.Binding;
 
-/// <summary>A transport that binds an endpoint in place of our loops.</summary>
-/// <param name="Factory">Makes the listener.</param>
+/// <summary>A transport that gives an endpoint's connections as pipes.</summary>
+/// <param name="Factory">Makes the listener; null: our own loops do.</param>
 /// <param name="HalfClose">How its connections end their sending side alone.</param>
-internal readonly record struct ForeignTransport(IConnectionListenerFactory Factory, HalfCloseBy HalfClose);
+internal readonly record struct ForeignTransport(IConnectionListenerFactory? Factory, HalfCloseBy HalfClose);
 
-/// <summary>Decides who binds an endpoint: our loops, a transport that the application registered, or the framework's sockets.</summary>
+/// <summary>Decides who binds an endpoint: our loops, with pipes where middleware needs them, a transport that the application registered, or the framework's sockets.</summary>
 /// <remarks>
 /// As Kestrel decides: the transport registered last is asked first, and one that says so (<see cref="IConnectionListenerFactorySelector"/>) is passed
 /// over for an endpoint that it cannot bind. Kestrel's own registrations are nobody's wish: they serve only what the loops cannot, named pipes on Windows.
@@ -46,7 +46,7 @@ internal sealed class ForeignTransports
     /// <summary>Whether some transport other than loops and sockets takes the endpoint.</summary>
     public bool CanBind(EndPoint endPoint) => Find(_ofApplication, endPoint) is not null || (!IsForSockets(endPoint) && Find(_ofKestrel, endPoint) is not null);
 
-    /// <summary>The transport for an endpoint; null: our own loops listen.</summary>
+    /// <summary>The transport for an endpoint; null: our own loops listen, and need no pipes.</summary>
     /// <param name="endPoint">What is to be bound.</param>
     /// <param name="backend">What the loops run on.</param>
     /// <param name="needsPipes">The endpoint has connection middleware that cannot do without pipes.</param>
@@ -61,9 +61,9 @@ internal sealed class ForeignTransports
         {
             return Find(_ofKestrel, endPoint) is { } other ? new ForeignTransport(other, HalfCloseBy.Nothing) : null;
         }
-        if (backend == TransportBackend.Epoll && !needsPipes)
+        if (backend == TransportBackend.Epoll)
         {
-            return null;
+            return needsPipes ? new ForeignTransport(null, HalfCloseBy.Socket) : null;
         }
         return new ForeignTransport(Sockets(hasMiddleware), HalfCloseBy.Socket);
     }

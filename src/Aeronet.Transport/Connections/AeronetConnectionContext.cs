@@ -46,6 +46,8 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
         public const int CompleteDispose = 4;
     }
 
+    public LoopContext Loop => _bridge.Connection.Loop;
+
     /// <summary>What the loop calls.</summary>
     public IConnectionHandler Handler => _bridge;
 

@@ -20,11 +20,23 @@ internal sealed class PipeBridgeSettings
         PauseAt = Math.Max(1, options.MaxWriteBufferSize ?? long.MaxValue);
         ResumeBelow = Math.Max(1, PauseAt / 2);
         DeferredMax = Math.Min(DeferredBytesMax, PauseAt);
+        HoldsFlushes = true;
+    }
+
+    /// <summary>For bridges that carry connections of a server on the same loops: a flush completes when the kernel has the bytes, so that the server knows what is sent, and its own limits and rates hold.</summary>
+    public static PipeBridgeSettings ForCarriers(AeronetTransportOptions options, bool isInline, ILogger logger)
+    {
+        PipeBridgeSettings settings = new(options, logger);
+        settings.IsInline &= isInline;
+        settings.PauseAt = 1;
+        settings.ResumeBelow = 1;
+        settings.HoldsFlushes = false;
+        return settings;
     }
 
     public ILogger Logger { get; }
 
-    public bool IsInline { get; }
+    public bool IsInline { get; private set; }
 
     /// <summary>For tests: true lets the loop go on with another thread at this point.</summary>
     public Func<bool>? HandOffProbe { get; }
@@ -39,10 +51,13 @@ internal sealed class PipeBridgeSettings
     public long ReadAheadMax { get; }
 
     /// <summary>Unsent flushed bytes at which a flush begins to wait.</summary>
-    public long PauseAt { get; }
+    public long PauseAt { get; private set; }
 
     /// <summary>Unsent flushed bytes below which it stops waiting.</summary>
-    public long ResumeBelow { get; }
+    public long ResumeBelow { get; private set; }
+
+    /// <summary>Outside of frames the first flush after a read waits a moment for more.</summary>
+    public bool HoldsFlushes { get; private set; }
 
     /// <summary>Flushed bytes at which a frame's flush sends.</summary>
     public long DeferredMax { get; }

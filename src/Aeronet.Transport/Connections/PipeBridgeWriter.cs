@@ -338,7 +338,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
         if (_heldNumber == 0)
         {
-            if (_buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
+            if (!_bridge.Settings.HoldsFlushes || _buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
             {
                 return false;
             }

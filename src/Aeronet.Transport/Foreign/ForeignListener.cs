@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Transport.Connections;
 using Aeronet.Transport.Diagnostics;
 using Aeronet.Transport.Listen;
 using Aeronet.Transport.Loop;
@@ -126,7 +127,8 @@ internal sealed class ForeignListener
 
     private async Task ServeAndLeaveAsync(ConnectionContext context)
     {
-        ILoopHost loop = _loops[(uint)Interlocked.Increment(ref _nextLoop) % (uint)_loops.Length];
+        // A carried connection stays on the loop of its socket: no wake-up on the way.
+        ILoopHost loop = _loops[context is AeronetConnectionContext carrier && _traits.IsCarried ? carrier.Loop.Index : (uint)Interlocked.Increment(ref _nextLoop) % (uint)_loops.Length];
         PipeConnection connection = new(loop, _endpoint, context, _traits);
         try
         {

@@ -16,4 +16,5 @@ internal enum HalfCloseBy
 /// <summary>What is known of a foreign listener's connections beyond their pipes.</summary>
 /// <param name="HasMiddleware">Connection middleware stands between the transport and the protocol.</param>
 /// <param name="HalfClose">How the sending side is ended alone, while no middleware has replaced the pipes.</param>
-internal readonly record struct ForeignTraits(bool HasMiddleware, HalfCloseBy HalfClose);
+/// <param name="IsCarried">The transport is our loops: the bytes are counted at its sockets.</param>
+internal readonly record struct ForeignTraits(bool HasMiddleware, HalfCloseBy HalfClose, bool IsCarried = false);

@@ -266,7 +266,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
 
         int count = (int)Math.Min(buffer.Length, into.Length);
         buffer.Slice(0, count).CopyTo(into);
-        _host.CountBytesRead(count);
+        CountBytesRead(count);
         ReadOnlySequence<byte> left = buffer.Slice(count);
         if (!left.IsEmpty)
         {
@@ -461,7 +461,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
                     _isFlushing = true; // before the callback can run
                 }
                 _flushAwaiter.UnsafeOnCompleted(_onFlushed);
-                _host.CountBytesWrittenImmediate(count);
+                CountBytesWritten(count);
                 return IoResult.Transferred(count);
             }
             result = _flushAwaiter.GetResult();
@@ -474,8 +474,24 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         {
             return FailSend(null); // nobody reads the other end any more
         }
-        _host.CountBytesWrittenImmediate(count);
+        CountBytesWritten(count);
         return IoResult.Transferred(count);
+    }
+
+    private void CountBytesRead(int count)
+    {
+        if (!_traits.IsCarried)
+        {
+            _host.CountBytesRead(count);
+        }
+    }
+
+    private void CountBytesWritten(int count)
+    {
+        if (!_traits.IsCarried)
+        {
+            _host.CountBytesWrittenImmediate(count);
+        }
     }
 
     private void LogFailure(Exception exception) => Guard.Run(() => TransportLog.PipeFailed(_host.Logger, ConnectionId, exception));

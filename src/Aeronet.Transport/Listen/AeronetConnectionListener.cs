@@ -21,7 +21,7 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     private const int UsualBacklog = 512;
     private const int WaitingMin = 4096;
 
-    private readonly SharedLoops _loops;
+    private readonly SharedLoops? _loops; // Null where the loops are somebody else's to end.
     private readonly PipeBridgeSettings _settings;
     private readonly Channel<AeronetConnectionContext> _accepted;
     private readonly ITransportTls? _tls;
@@ -32,7 +32,7 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     private int _isUnbound;
     private int _isFull; // connections were turned away, and it has been said
 
-    internal AeronetConnectionListener(SharedLoops loops, EventLoopGroup group, PipeBridgeSettings settings, ITransportTls? tls = null)
+    internal AeronetConnectionListener(SharedLoops? loops, EventLoopGroup group, PipeBridgeSettings settings, ITransportTls? tls = null)
     {
         _tls = tls;
         _loops = loops;
@@ -49,7 +49,7 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
     internal void Bind(EndPoint endPoint, ILogger logger)
     {
         _tlsEndpoint = _tls?.Open(endPoint);
-        _bound = _group!.Bind(endPoint, _tlsEndpoint is null ? this : new TlsAcceptor(_tlsEndpoint, this, logger));
+        _bound = _group!.Bind(endPoint, _tlsEndpoint is null ? this : new TlsAcceptor(_tlsEndpoint, this, logger), isCarrier: _loops is null);
     }
 
     IConnectionHandler IConnectionAcceptor.Accept(TransportConnection connection)
@@ -150,7 +150,10 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
             connection.Abort(new ConnectionAbortedException("The listener was disposed before the connection was taken."));
             await connection.DisposeAsync().ConfigureAwait(false);
         }
-        await _loops.ReleaseAsync().ConfigureAwait(false);
+        if (_loops is not null)
+        {
+            await _loops.ReleaseAsync().ConfigureAwait(false);
+        }
     }
 
     // Not at the unbinding itself: what was accepted just before could not be queued any more, and would be reset.

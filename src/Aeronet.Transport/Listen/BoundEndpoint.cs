@@ -37,6 +37,9 @@ internal sealed class BoundEndpoint
     /// <summary>Stands for a connection that we make, not for something that listens.</summary>
     internal bool IsOutgoing { get; init; }
 
+    /// <summary>Its connections carry those of a foreign listener on the same loops, which are the ones that count.</summary>
+    internal bool IsCarrier { get; init; }
+
     internal IConnectionAcceptor Acceptor { get; }
 
     internal ConnectionGauge Connections { get; } = new();

@@ -327,8 +327,8 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
             connection = made;
             endpoint.Connections.Increment();
             _groupConnections.Increment();
-            Counters.Connections++;
-            Counters.ConnectionsAccepted += endpoint.IsOutgoing ? 0 : 1;
+            Counters.Connections += endpoint.IsCarrier ? 0 : 1;
+            Counters.ConnectionsAccepted += endpoint.IsOutgoing || endpoint.IsCarrier ? 0 : 1;
             if (endpoint.Acceptor.Accept(made) is { } handler)
             {
                 FinishStart(); // of the connection before this one in a batch that nobody interrupts
@@ -386,7 +386,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
 
     internal void CountClosed(BoundEndpoint endpoint)
     {
-        Counters.Connections--;
+        Counters.Connections -= endpoint.IsCarrier ? 0 : 1;
         Debug.Assert(Counters.Connections >= 0);
         endpoint.Connections.Decrement();
         _groupConnections.Decrement();

@@ -123,11 +123,11 @@ internal sealed class EventLoopGroup
     /// <exception cref="Microsoft.AspNetCore.Connections.AddressInUseException">Somebody listens there.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">Any other refusal of the system. Nothing stays bound.</exception>
     /// <exception cref="NotSupportedException">Another kind of endpoint.</exception>
-    public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor, AddressLimit? addressLimit = null)
+    public BoundEndpoint Bind(EndPoint endPoint, IConnectionAcceptor acceptor, AddressLimit? addressLimit = null, bool isCarrier = false)
     {
         Debug.Assert(Backend == TransportBackend.Epoll);
         ListenSockets sockets = ListenSockets.Open(endPoint, Options, _loops.Length, _logger);
-        BoundEndpoint bound = new(sockets, acceptor) { AddressLimit = addressLimit };
+        BoundEndpoint bound = new(sockets, acceptor) { AddressLimit = addressLimit, IsCarrier = isCarrier };
         lock (_lock)
         {
             if (_isStopping)
@@ -155,6 +155,7 @@ internal sealed class EventLoopGroup
     /// <summary>Gives an outgoing connection to one of the loops, in turn. False: the loops have ended, the descriptor stays the caller's.</summary>
     public bool TryAdopt(int fd, BoundEndpoint endpoint, in SockAddr peer) =>
         _loops[(uint)Interlocked.Increment(ref _adopted) % (uint)_loops.Length].PostAdopt(fd, endpoint, peer);
+
     /// <summary>Serves the connections of somebody else's listener, each on one of the loops. Connections may be accepted before it returns.</summary>
     public BoundEndpoint BindForeign(IConnectionListener listener, IConnectionAcceptor acceptor, ConnectionDelegate pipeline, ForeignTraits traits, AddressLimit? addressLimit = null)
     {

@@ -17,7 +17,7 @@ public sealed class NeedsSocketAttribute : Attribute;
 /// <summary>Which columns run.</summary>
 internal static class Servers
 {
-    public static IReadOnlyList<ServerKind> All { get; } = [ServerKind.Kestrel, ServerKind.Aeronet, ServerKind.AeronetThreadPool, ServerKind.AeronetHandOff, ServerKind.AeronetHttps, ServerKind.AeronetSockets, ServerKind.KestrelOnAeronet, ServerKind.KestrelOnAeronetHttps];
+    public static IReadOnlyList<ServerKind> All { get; } = [ServerKind.Kestrel, ServerKind.Aeronet, ServerKind.AeronetThreadPool, ServerKind.AeronetHandOff, ServerKind.AeronetHttps, ServerKind.AeronetSockets, ServerKind.AeronetMiddleware, ServerKind.KestrelOnAeronet, ServerKind.KestrelOnAeronetHttps];
 
     /// <summary>The columns of one test.</summary>
     public static IEnumerable<ServerKind> Of(MethodInfo test) =>

@@ -22,7 +22,6 @@ public sealed class ForeignTransportsTests
     [Theory]
     [InlineData(TransportBackend.Epoll, false, false, null)]
     [InlineData(TransportBackend.Epoll, false, true, null)]
-    [InlineData(TransportBackend.Epoll, true, true, typeof(SocketTransportFactory))]
     [InlineData(TransportBackend.Sockets, false, false, typeof(SocketTransportFactory))]
     [InlineData(TransportBackend.Sockets, false, true, typeof(SocketTransportFactory))]
     [InlineData(TransportBackend.Sockets, true, true, typeof(SocketTransportFactory))]
@@ -32,17 +31,24 @@ public sealed class ForeignTransportsTests
         foreach (EndPoint endPoint in new EndPoint[] { s_ip, new UnixDomainSocketEndPoint(Path.GetTempPath()), new FileHandleEndPoint(3, FileHandleType.Tcp) })
         {
             ForeignTransport? chosen = transports.Choose(endPoint, backend, needsPipes, hasMiddleware);
-            Assert.Equal(expected, chosen?.Factory.GetType());
+            Assert.Equal(expected, chosen?.Factory?.GetType());
             Assert.False(chosen is { Factory: var factory } && ReferenceEquals(factory, _kestrels)); // ours knows when the kernel has the bytes
             Assert.Equal(expected is null ? null : HalfCloseBy.Socket, chosen?.HalfClose);
         }
     }
 
     [Fact]
+    public void Middleware_gets_pipes_of_the_loops()
+    {
+        ForeignTransport? chosen = Make(_kestrels).Choose(s_ip, TransportBackend.Epoll, needsPipes: true, hasMiddleware: true);
+        Assert.Equal(new ForeignTransport(null, HalfCloseBy.Socket), chosen);
+    }
+
+    [Fact]
     public void A_gate_does_not_run_in_the_callbacks_of_sockets()
     {
         ForeignTransports transports = Make(_kestrels);
-        IConnectionListenerFactory plain = transports.Choose(s_ip, TransportBackend.Sockets, needsPipes: false, hasMiddleware: false)!.Value.Factory;
+        IConnectionListenerFactory? plain = transports.Choose(s_ip, TransportBackend.Sockets, needsPipes: false, hasMiddleware: false)!.Value.Factory;
         Assert.NotSame(plain, transports.Choose(s_ip, TransportBackend.Sockets, needsPipes: false, hasMiddleware: true)!.Value.Factory);
         Assert.Same(plain, transports.Choose(s_ip, TransportBackend.Sockets, needsPipes: false, hasMiddleware: false)!.Value.Factory);
     }

@@ -1,6 +1,7 @@
 using System;
 using Aeronet.Server;
 using Aeronet.Transport;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 
 namespace Aeronet.TestSupport.Hosting;
@@ -38,6 +39,9 @@ public static class ServerChoice
                 break;
             case ServerKind.AeronetSockets:
                 web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
+                break;
+            case ServerKind.AeronetMiddleware:
+                web.UseAeronet().ConfigureKestrel(static options => options.ConfigureEndpointDefaults(static endpoint => endpoint.Use(static next => connection => next(connection))));
                 break;
             default:
                 web.UseAeronet();

@@ -21,6 +21,9 @@ public enum ServerKind
     /// <summary>Aeronet on the portable backend.</summary>
     AeronetSockets,
 
+    /// <summary>Aeronet behind connection middleware that does nothing: pipes on the loops.</summary>
+    AeronetMiddleware,
+
     /// <summary>Aeronet on connections that are pairs of pipes in this process, from a transport that the application registers. Only for tests that need no socket.</summary>
     AeronetInMemory,
 
