@@ -152,7 +152,7 @@ internal sealed class ServerRun
     private async Task StopCoreAsync()
     {
         _changeRegistration?.Dispose();
-        _services.Log.General.ServerStopping(_group.ConnectionCount);
+        _services.Log.General.ServerStopping((int)_group.ReadStatistics().Connections);
         LastRequests = _binder.Requests;
         LastAddresses = _addresses.ToArray();
         _addresses.EndRun();

@@ -53,15 +53,15 @@ public sealed class AeronetTransportOptions
     /// <summary>Connections accepted from one listening socket before the loop turns to others. Default 64; range 1 to 4,096.</summary>
     public int AcceptBatchSize { get; set; } = 64;
 
-    /// <summary>Bytes written by the application but not yet taken by the socket at which its writes begin to wait. Default 65,536; null for no limit, 0 waits for every byte.</summary>
+    /// <summary>Bytes written by the application but not yet taken by the socket at which its writes begin to wait. Default 65,536; null for no limit, 0 waits for every byte. Pipes behind connection middleware of <c>UseAeronet</c> wait for every byte: the server's own limits stand in front of them.</summary>
     public long? MaxWriteBufferSize { get; set; } = 64 * 1024;
 
     /// <summary>How long application code may keep the thread of an event loop before the loop goes on with another thread. Default 1 millisecond; range 0.2 milliseconds to 10 seconds.</summary>
     /// <remarks>
     /// Applies to code that is started on the loop's thread. What blocks or computes is noticed after this time and up to half of it more, up to twice this time where nothing had happened just before; the other connections of the loop wait that long, once.
     /// Shorter notices earlier, but looks at busy loops more often (two looks per such time). No option of Kestrel's.
-    /// The first flush of a response that begins after the code has been suspended is held for half this time to the whole of it, at least 0.1 and at most
-    /// 10 milliseconds, unless the response's end or more than <c>DeferredResponseBytesMax</c> comes first: a longer time also delays the first bytes of such streams.
+    /// The first flush of a response that begins after the code has been suspended is held for half this time to one and a half of it, at least 0.1 and at most
+    /// 15 milliseconds, unless the response's end or more than <c>DeferredResponseBytesMax</c> comes first: a longer time also delays the first bytes of such streams.
     /// Parts of a stream that fills whole sends in less than this time, or waits for its client, are gathered and held as long.
     /// </remarks>
     public System.TimeSpan HandOffTime { get; set; } = System.TimeSpan.FromMilliseconds(1);
@@ -74,7 +74,7 @@ public sealed class AeronetTransportOptions
     /// <remarks>Nothing else is received before it is asked for, so this bounds no ordinary connection. Kestrel: <c>SocketTransportOptions.MaxReadBufferSize</c>.</remarks>
     public long? MaxReadBufferSize { get; set; } = 1024 * 1024;
 
-    /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): where code goes on that waited in a read or a flush. Default <see cref="PipeScheduling.Inline"/>.</summary>
+    /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): where code goes on that waited in a read or a flush. Default <see cref="PipeScheduling.Inline"/>. Connection middleware goes on on the thread pool also where <c>ApplicationMode</c> is <c>ThreadPool</c>.</summary>
     public PipeScheduling PipeScheduling { get; set; } = PipeScheduling.Inline;
 
     /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): an aborted connection ends with FIN instead of RST. Default false.</summary>

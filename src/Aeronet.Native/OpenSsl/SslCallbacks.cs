@@ -169,11 +169,12 @@ internal static unsafe class SslCallbacks
     {
         try
         {
-            if (LibSsl.SSL_session_reused(ssl) != 0)
+            if (LibSsl.SSL_session_reused(ssl) != 0 && LibSsl.SSL_version(ssl) != OpenSslConstants.Tls13)
             {
-                return 1; // the session has kept what the first ticket said
+                return 1; // a session of the cache is shared with other connections; in TLS 1.3 this one is a copy
             }
 
+            // A session that came in a ticket has no chain, and has kept what that ticket said.
             byte[] issuers = SslSession.PackChain(LibSsl.SSL_get_peer_cert_chain(ssl));
             if (issuers.Length is > 0 and <= AppDataBytesMax)
             {

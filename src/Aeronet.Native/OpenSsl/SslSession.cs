@@ -215,9 +215,10 @@ internal unsafe struct SslSession
     /// <summary>The issuers that came with it, as DER.</summary>
     public readonly List<byte[]> GetPeerIssuers()
     {
-        if (!IsResumed)
+        // A certificate that came on this connection, perhaps after a handshake that resumed, or a session from the cache: the chain is there.
+        if (PackChain(LibSsl.SSL_get_peer_cert_chain(_ssl)) is { Length: > 0 } chain)
         {
-            return Unpack(PackChain(LibSsl.SSL_get_peer_cert_chain(_ssl)));
+            return Unpack(chain);
         }
 
         nint session = LibSsl.SSL_get_session(_ssl);

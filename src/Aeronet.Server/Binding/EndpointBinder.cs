@@ -212,8 +212,12 @@ internal sealed class EndpointBinder
                 return _group.Bind(endPoint, request.Gate is { } gate ? new GateAcceptor(gate, acceptor, _maxConnections) : acceptor, _addressLimit);
             }
             ConnectionDelegate pipeline = request.BuildPipeline(ForeignListener.ServeAsync, _tls.Observer); // application code: it may throw, so before anything is bound
-            IConnectionListener listener = await (transport.Factory ?? _carriers).BindAsync(endPoint).ConfigureAwait(false);
-            return _group.BindForeign(listener, acceptor, pipeline, new ForeignTraits(hasMiddleware, transport.HalfClose, IsCarried: transport.Factory is null), _addressLimit);
+            ForeignTraits traits = new(hasMiddleware, transport.HalfClose) { CallsInline = transport.Factory is null && _carriers.IsInline };
+            if (transport.Factory is null)
+            {
+                return _group.BindForeign(await _carriers.BindAsync(endPoint, _addressLimit).ConfigureAwait(false), acceptor, pipeline, traits); // asked before a connection gets an object
+            }
+            return _group.BindForeign(await transport.Factory.BindAsync(endPoint).ConfigureAwait(false), acceptor, pipeline, traits, _addressLimit);
         }
         catch (AddressInUseException inUse)
         {

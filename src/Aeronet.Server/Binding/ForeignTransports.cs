@@ -63,7 +63,7 @@ internal sealed class ForeignTransports
         }
         if (backend == TransportBackend.Epoll)
         {
-            return needsPipes ? new ForeignTransport(null, HalfCloseBy.Socket) : null;
+            return needsPipes ? new ForeignTransport(null, HalfCloseBy.Bridge) : null;
         }
         return new ForeignTransport(Sockets(hasMiddleware), HalfCloseBy.Socket);
     }

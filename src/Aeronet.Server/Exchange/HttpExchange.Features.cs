@@ -1,6 +1,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
@@ -231,7 +232,18 @@ internal abstract partial class HttpExchange : IFeatureCollection, IRouteValuesF
         : typeof(TFeature) == typeof(IHttpMaxRequestBodySizeFeature) ? MaxRequestBodySizeSlot
         : -1;
 
-    private void InitializeFeatures() => _slots.AsSpan(0, OwnSlotCount).Fill(this);
+    private void InitializeFeatures()
+    {
+        Debug.Assert(s_slots[RequestSlot] == typeof(IHttpRequestFeature));
+        Debug.Assert(s_slots[ResponseSlot] == typeof(IHttpResponseFeature));
+        Debug.Assert(s_slots[ResponseBodySlot] == typeof(IHttpResponseBodyFeature));
+        Debug.Assert(s_slots[EndpointSlot] == typeof(IEndpointFeature));
+        Debug.Assert(s_slots[RouteValuesSlot] == typeof(IRouteValuesFeature));
+        Debug.Assert(s_slots[LifetimeSlot] == typeof(IHttpRequestLifetimeFeature));
+        Debug.Assert(s_slots[MaxRequestBodySizeSlot] == typeof(IHttpMaxRequestBodySizeFeature));
+        Debug.Assert(s_slots[PersistentStateSlot] == typeof(IPersistentStateFeature));
+        _slots.AsSpan(0, OwnSlotCount).Fill(this);
+    }
 
     private void ResetFeatures()
     {

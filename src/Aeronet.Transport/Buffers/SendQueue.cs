@@ -179,10 +179,11 @@ internal sealed class SendQueue
     public SendOutcome Send(TransportConnection connection)
     {
         BlockPool blocks = connection.Loop.Blocks;
+        LoopCounters? counters = connection.IsCarried ? null : connection.Loop.Counters;
         if (_left > 0)
         {
-            connection.Loop.Counters.AddFlushCycle();
-            connection.Loop.Counters.NoteOutbound(Length);
+            counters?.AddFlushCycle();
+            counters?.NoteOutbound(Length);
         }
 
         while (Length > 0)
@@ -191,14 +192,14 @@ internal sealed class SendQueue
             IoResult sent = _count > 1 ? SendGathered(connection) : _left > 0 ? connection.SendAgain(At(0).Bytes, _left) : connection.Send(At(0).Bytes);
             if (sent.IsWouldBlock)
             {
-                CountLeft(connection.Loop.Counters);
-                connection.Loop.Counters.NoteOutbound(Length);
+                CountLeft(counters);
+                counters?.NoteOutbound(Length);
                 return SendOutcome.Blocked;
             }
 
             if (sent.IsFailed)
             {
-                CountLeft(connection.Loop.Counters);
+                CountLeft(counters);
                 Clear(blocks);
                 return SendOutcome.Failed;
             }
@@ -228,10 +229,10 @@ internal sealed class SendQueue
     }
 
     // What leaves at the first attempt is counted by the connection alone; here it would cost every response.
-    private void CountLeft(LoopCounters counters)
+    private void CountLeft(LoopCounters? counters)
     {
         Debug.Assert(_left <= Length);
-        counters.AddBytesLeft(Length - _left);
+        counters?.AddBytesLeft(Length - _left);
         _left = Length;
     }
 

@@ -25,7 +25,7 @@ internal interface IPipeBridgeOwner
 /// by the flushing thread, with one exception, which decides the speed: between <see cref="EnterFrame"/> and <see cref="LeaveFrame"/>, while
 /// application code runs that the loop has called, a flush only marks the bytes; they leave in one send when the code returns, waits for
 /// the next read, or loses the loop's role because it blocks. Elsewhere the first flush after a read is held for up to the hand-off time
-/// (<see cref="HeldFlushes"/>) unless a read waits, because a second one or the next read usually follows at once.
+/// (<see cref="HeldFlushes"/>) unless a read waits, because a second one or the next read usually follows at once. Carriers send every flush.
 /// Each side has a lock of its own; a thread holds at most one of the two and calls nobody but the connection under it.
 /// The descriptor is closed on the loop, after both sides were closed under their locks, so no call can hit a reused number.
 /// </remarks>
@@ -198,6 +198,9 @@ internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
     }
 
     // Ends.
+
+    /// <summary>Ends the sending side alone: of a carrier, whose flushes have completed. Any thread.</summary>
+    internal void ShutdownSend() => _writer.ShutdownSend();
 
     /// <summary>Ends the connection for the peer and for both sides of the application now. Any thread, any number of times.</summary>
     public void Abort(Exception reason) => Abort(reason, Settings.EndsWithFinOnError);

@@ -20,17 +20,16 @@ internal sealed class PipeBridgeSettings
         PauseAt = Math.Max(1, options.MaxWriteBufferSize ?? long.MaxValue);
         ResumeBelow = Math.Max(1, PauseAt / 2);
         DeferredMax = Math.Min(DeferredBytesMax, PauseAt);
-        HoldsFlushes = true;
     }
 
-    /// <summary>For bridges that carry connections of a server on the same loops: a flush completes when the kernel has the bytes, so that the server knows what is sent, and its own limits and rates hold.</summary>
+    /// <summary>For bridges that carry connections of a server on the same loops: every flush is sent at once and completes when the kernel has the bytes, so that the server knows what is sent, and its own limits and rates hold.</summary>
     public static PipeBridgeSettings ForCarriers(AeronetTransportOptions options, bool isInline, ILogger logger)
     {
         PipeBridgeSettings settings = new(options, logger);
         settings.IsInline &= isInline;
         settings.PauseAt = 1;
         settings.ResumeBelow = 1;
-        settings.HoldsFlushes = false;
+        settings.DeferredMax = 1;
         return settings;
     }
 
@@ -56,9 +55,6 @@ internal sealed class PipeBridgeSettings
     /// <summary>Unsent flushed bytes below which it stops waiting.</summary>
     public long ResumeBelow { get; private set; }
 
-    /// <summary>Outside of frames the first flush after a read waits a moment for more.</summary>
-    public bool HoldsFlushes { get; private set; }
-
     /// <summary>Flushed bytes at which a frame's flush sends.</summary>
-    public long DeferredMax { get; }
+    public long DeferredMax { get; private set; }
 }

@@ -304,6 +304,18 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         OnPeerGone();
     }
 
+    /// <summary>Sends FIN, unless the connection has ended. Of a carrier, once its last flush has completed: nothing is left here then. Any thread.</summary>
+    internal void ShutdownSend()
+    {
+        lock (_continuation)
+        {
+            if (!Has(State.PeerGone | State.Closed))
+            {
+                _bridge.Connection.ShutdownSend();
+            }
+        }
+    }
+
     /// <summary>No thread sends any more once this has returned. Loop only.</summary>
     internal void Close()
     {
@@ -338,7 +350,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
         if (_heldNumber == 0)
         {
-            if (!_bridge.Settings.HoldsFlushes || _buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
+            if (_buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
             {
                 return false;
             }

@@ -109,6 +109,9 @@ internal abstract class TransportConnection
     /// <summary>Whether <see cref="ShutdownSend"/> can end one direction and leave the other open. Where it cannot, lingering would only keep the peer waiting.</summary>
     public virtual bool CanHalfClose => true;
 
+    /// <summary>Another connection of the same loops is below, and counts what waits for its socket.</summary>
+    public virtual bool IsCarried => false;
+
     /// <summary>Sends FIN after what has been sent. Any thread, while not closed.</summary>
     public abstract void ShutdownSend();
 

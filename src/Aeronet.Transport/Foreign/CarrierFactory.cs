@@ -1,5 +1,4 @@
 using System.Net;
-using System.Threading;
 using System.Threading.Tasks;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Listen;
@@ -13,16 +12,22 @@ namespace Aeronet.Transport.Foreign;
 /// <param name="group">The server's.</param>
 /// <param name="isInline">Middleware may go on where the loop calls it, unless <see cref="AeronetTransportOptions.PipeScheduling"/> says otherwise; false: on the thread pool.</param>
 /// <param name="logger">Of the transport.</param>
-internal sealed class CarrierFactory(EventLoopGroup group, bool isInline, ILogger logger) : IConnectionListenerFactory
+internal sealed class CarrierFactory(EventLoopGroup group, bool isInline, ILogger logger)
 {
     private readonly PipeBridgeSettings _settings = PipeBridgeSettings.ForCarriers(group.Options, isInline, logger);
 
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    /// <summary>Middleware goes on where the loop calls it.</summary>
+    public bool IsInline => _settings.IsInline;
+
+    /// <summary>Listens.</summary>
+    /// <exception cref="AddressInUseException">Somebody listens there.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">Any other refusal of the system.</exception>
+    public async Task<IConnectionListener> BindAsync(EndPoint endPoint, AddressLimit? addressLimit)
     {
         AeronetConnectionListener listener = new(loops: null, group, _settings);
         try
         {
-            listener.Bind(endpoint, _settings.Logger);
+            listener.Bind(endPoint, _settings.Logger, addressLimit);
             return listener;
         }
         catch

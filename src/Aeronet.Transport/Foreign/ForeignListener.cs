@@ -128,7 +128,7 @@ internal sealed class ForeignListener
     private async Task ServeAndLeaveAsync(ConnectionContext context)
     {
         // A carried connection stays on the loop of its socket: no wake-up on the way.
-        ILoopHost loop = _loops[context is AeronetConnectionContext carrier && _traits.IsCarried ? carrier.Loop.Index : (uint)Interlocked.Increment(ref _nextLoop) % (uint)_loops.Length];
+        ILoopHost loop = _loops[_traits.IsCarried ? (uint)((AeronetConnectionContext)context).Loop.Index : (uint)Interlocked.Increment(ref _nextLoop) % (uint)_loops.Length];
         PipeConnection connection = new(loop, _endpoint, context, _traits);
         try
         {
@@ -136,6 +136,10 @@ internal sealed class ForeignListener
             {
                 await RunPipelineAsync(connection, context).ConfigureAwait(false);
                 await connection.EndAsync().ConfigureAwait(false);
+            }
+            else if (_traits.IsCarried)
+            {
+                ((AeronetConnectionContext)context).Abort(null); // a connection too many: nothing of it is waited for
             }
             else
             {

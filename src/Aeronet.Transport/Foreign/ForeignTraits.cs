@@ -11,10 +11,19 @@ internal enum HalfCloseBy
 
     /// <summary><c>shutdown(2)</c> on the connection's socket, once the last flush is done. Only with a transport whose flush completes when the kernel has taken the bytes.</summary>
     Socket,
+
+    /// <summary>The same through the bridge: the transport is our loops.</summary>
+    Bridge,
 }
 
 /// <summary>What is known of a foreign listener's connections beyond their pipes.</summary>
 /// <param name="HasMiddleware">Connection middleware stands between the transport and the protocol.</param>
 /// <param name="HalfClose">How the sending side is ended alone, while no middleware has replaced the pipes.</param>
-/// <param name="IsCarried">The transport is our loops: the bytes are counted at its sockets.</param>
-internal readonly record struct ForeignTraits(bool HasMiddleware, HalfCloseBy HalfClose, bool IsCarried = false);
+internal readonly record struct ForeignTraits(bool HasMiddleware, HalfCloseBy HalfClose)
+{
+    /// <summary>Pipes that middleware has replaced may be called on the loop, with hand-off; otherwise on the thread pool.</summary>
+    public bool CallsInline { get; init; } = true;
+
+    /// <summary>The transport is our loops: its sockets count bytes, and what waits for them.</summary>
+    public bool IsCarried => HalfClose == HalfCloseBy.Bridge;
+}

@@ -32,9 +32,12 @@ namespace Aeronet.Transport.Foreign;
 /// "readable" edge. Writing: a send copies into the pipe and flushes; while the flush is under way the next send would block, and its
 /// completion is the "writable" edge. With a transport whose flush completes when the kernel has the bytes this is exactly a socket with
 /// a send buffer of <see cref="SendBytesMax"/>; with others up to their own pause threshold more is on its way.
+/// Pipes that middleware has put in place of the transport's are application code, which may block, and who sends may hold a lock that the loop
+/// takes: so nobody reads or flushes there on the spot. From the loop's thread a call for application code does, which the loop can leave to
+/// another thread; from elsewhere the thread pool does.
 /// The protocol may close while the last flush is under way: it is waited for before the pipes are completed.
 /// </remarks>
-internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted, IConnectionControls
+internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted, IConnectionControls, IApplicationCall, IThreadPoolWorkItem
 {
     /// <summary>Most bytes copied into the pipe by one send. As Kestrel's pause threshold: large answers hop between threads once per 64 KiB.</summary>
     internal const int SendBytesMax = 64 * 1024;
@@ -67,6 +70,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
     // Receive owner, and the read's completion while _reading is Pending.
     private ReadResult _read; // valid exactly while _reading is Ready and _readError is null
     private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _readAwaiter;
+    private SequencePosition? _advanceTo; // before the next read of middleware's pipes
     private Exception? _readError;
     private int _reading; // volatile: Reading
 
@@ -87,6 +91,7 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
     private int _isCloseRequested;
     private int _isTaken; // the middleware has handed the connection over
     private int _isPeerClosed; // a read said that nothing follows
+    private int _due; // of Due
 
     public PipeConnection(ILoopHost host, BoundEndpoint endpoint, ConnectionContext context, ForeignTraits traits)
         : base(host.Context)
@@ -126,6 +131,14 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         internal const int Ready = 2; // its result, or what is left of it, is in _read
     }
 
+    // What the scheduled call has to do.
+    private static class Due
+    {
+        internal const int Flush = 1;
+        internal const int Complete = 2;
+        internal const int Read = 4;
+    }
+
     private static class Posted
     {
         internal const int Admit = 1;
@@ -157,7 +170,9 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
 
     public override long DeadlineMs => Volatile.Read(ref _timer.DeadlineMs);
 
-    public override bool CanHalfClose => _traits.HalfClose != HalfCloseBy.Nothing && ReferenceEquals(_pipes, _transportPipes);
+    public override bool IsCarried => _traits.IsCarried;
+
+    public override bool CanHalfClose => _traits.HalfClose != HalfCloseBy.Nothing && !HasPipesOfMiddleware;
 
     ref TimerLink ITimed.Timer => ref _timer;
 
@@ -166,6 +181,8 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
     public bool IsClosed => (_state & State.Closed) != 0;
 
     public bool HasHeardOfReset => (_state & State.ResetDelivered) != 0;
+
+    private bool HasPipesOfMiddleware => !ReferenceEquals(_pipes, _transportPipes);
 
     private bool IsStarted => (_state & State.Started) != 0;
 
@@ -275,7 +292,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         }
         else if (_read.IsCompleted)
         {
-            _pipes.Input.AdvanceTo(buffer.End);
+            if (!HasPipesOfMiddleware)
+            {
+                _pipes.Input.AdvanceTo(buffer.End); // elsewhere completing the reader does
+            }
             _read = new ReadResult(default, isCanceled: false, isCompleted: true);
             PostFlag(Posted.Readable); // a short read counts as drained, and nothing else would announce the end
         }
@@ -287,9 +307,17 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         return IoResult.Transferred(count);
     }
 
+    // A read follows.
     private void Advance(SequencePosition end)
     {
-        _pipes.Input.AdvanceTo(end);
+        if (HasPipesOfMiddleware)
+        {
+            _advanceTo = end;
+        }
+        else
+        {
+            _pipes.Input.AdvanceTo(end);
+        }
         _read = default;
         Volatile.Write(ref _reading, Reading.Idle);
     }
@@ -307,6 +335,12 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
     private void BeginRead()
     {
         Debug.Assert(_reading == Reading.Idle);
+        if (HasPipesOfMiddleware)
+        {
+            Volatile.Write(ref _reading, Reading.Pending); // before the call can run
+            Call(Due.Read);
+            return;
+        }
         try
         {
             _readAwaiter = _pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
@@ -328,6 +362,31 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         _readAwaiter.UnsafeOnCompleted(_onReadCompleted);
     }
 
+    private void ReadInCall()
+    {
+        try
+        {
+            if (_advanceTo is { } end)
+            {
+                _advanceTo = null;
+                _pipes.Input.AdvanceTo(end); // runs whoever waits for room
+            }
+            _readAwaiter = _pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
+            if (!_readAwaiter.IsCompleted)
+            {
+                _readAwaiter.UnsafeOnCompleted(_onReadCompleted);
+                return;
+            }
+        }
+        catch (Exception exception)
+        {
+            OnReadFailed(exception);
+            EndRead();
+            return;
+        }
+        OnReadCompleted();
+    }
+
     // Any thread: the pipe's scheduler decides.
     private void OnReadCompleted()
     {
@@ -339,6 +398,11 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         {
             OnReadFailed(exception);
         }
+        EndRead();
+    }
+
+    private void EndRead()
+    {
         lock (_gate)
         {
             Volatile.Write(ref _reading, Reading.Ready);
@@ -417,7 +481,10 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
 
     public override void NotifyWhenWritable()
     {
-        _host.Context.Counters.AddWriteDeferred();
+        if (!_traits.IsCarried)
+        {
+            _host.Context.Counters.AddWriteDeferred();
+        }
         lock (_gate)
         {
             if (_isFlushing)
@@ -450,6 +517,16 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
 
     private IoResult Flush(int count)
     {
+        if (HasPipesOfMiddleware)
+        {
+            lock (_gate)
+            {
+                _isFlushing = true; // before the call can run
+            }
+            Call(Due.Flush);
+            CountBytesWritten(count);
+            return IoResult.Transferred(count);
+        }
         FlushResult result;
         try
         {
@@ -509,6 +586,25 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         return IoResult.Failed(exception is null ? IoError.ConnectionReset : ToIoError(exception));
     }
 
+    private void FlushInCall()
+    {
+        try
+        {
+            _flushAwaiter = _pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+            if (!_flushAwaiter.IsCompleted)
+            {
+                _flushAwaiter.UnsafeOnCompleted(_onFlushed);
+                return;
+            }
+        }
+        catch (Exception exception)
+        {
+            EndFlush(hasFailed: true, exception);
+            return;
+        }
+        OnFlushed();
+    }
+
     // Any thread: the pipe's scheduler decides.
     private void OnFlushed()
     {
@@ -523,7 +619,11 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
             hasFailed = true;
             failure = exception;
         }
+        EndFlush(hasFailed, failure);
+    }
 
+    private void EndFlush(bool hasFailed, Exception? failure)
+    {
         bool notify;
         bool shutDown;
         lock (_gate)
@@ -576,9 +676,17 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
     {
         try
         {
-            if (_traits.HalfClose == HalfCloseBy.Socket && _context.Features.Get<IConnectionSocketFeature>() is { } feature)
+            if (_traits.HalfClose == HalfCloseBy.Bridge)
+            {
+                ((PipeBridge)_transportPipes).ShutdownSend();
+            }
+            else if (_traits.HalfClose == HalfCloseBy.Socket && _context.Features.Get<IConnectionSocketFeature>() is { } feature)
             {
                 feature.Socket.Shutdown(SocketShutdown.Send);
+            }
+            else if (HasPipesOfMiddleware)
+            {
+                Call(Due.Complete); // it flushes
             }
             else
             {
@@ -589,6 +697,78 @@ internal sealed class PipeConnection : TransportConnection, ILoopConnection, IHa
         {
             LogFailure(exception); // the peer has gone before us
         }
+    }
+
+    // ---- Calls of middleware's pipes (see above) ----------------------------------------------------------------------------
+
+    private void Call(int due)
+    {
+        Interlocked.Or(ref _due, due);
+        if (_traits.CallsInline && Loop.IsCurrent && !Loop.IsOutOfThreads)
+        {
+            Loop.Schedule(this);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute() => ((IApplicationCall)this).Run();
+
+    void IApplicationCall.Run()
+    {
+        ExecutionContext? clean = ExecutionContext.Capture();
+        // One thing, as one call was made for each: a flush that blocks must not keep a read from being begun, nor the other way round.
+        if (TryTakeDue(Due.Flush))
+        {
+            FlushInCall();
+        }
+        else if (TryTakeDue(Due.Complete))
+        {
+            CompleteInCall();
+        }
+        else if (TryTakeDue(Due.Read))
+        {
+            ReadInCall();
+        }
+
+        if (clean is not null)
+        {
+            ExecutionContext.Restore(clean); // what middleware sets in AsyncLocals ends here
+        }
+    }
+
+    private bool TryTakeDue(int due) => (Interlocked.And(ref _due, ~due) & due) != 0;
+
+    private void CompleteInCall()
+    {
+        try
+        {
+            _pipes.Output.Complete();
+        }
+        catch (Exception exception)
+        {
+            LogFailure(exception);
+        }
+    }
+
+    void IApplicationCall.OnReturned()
+    {
+    }
+
+    void IApplicationCall.OnReturnedElsewhere()
+    {
+    }
+
+    void IApplicationCall.OnTakenOver()
+    {
+    }
+
+    void IApplicationCall.OnFailed(Exception exception)
+    {
+        LogFailure(exception);
+        Abort();
     }
 
     // ---- Both ------------------------------------------------------------------------------------------------------------

@@ -46,10 +46,10 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
 
     public EndPoint EndPoint => _bound!.LocalEndPoint;
 
-    internal void Bind(EndPoint endPoint, ILogger logger)
+    internal void Bind(EndPoint endPoint, ILogger logger, AddressLimit? addressLimit = null)
     {
         _tlsEndpoint = _tls?.Open(endPoint);
-        _bound = _group!.Bind(endPoint, _tlsEndpoint is null ? this : new TlsAcceptor(_tlsEndpoint, this, logger), isCarrier: _loops is null);
+        _bound = _group!.Bind(endPoint, _tlsEndpoint is null ? this : new TlsAcceptor(_tlsEndpoint, this, logger), addressLimit, isCarrier: _loops is null);
     }
 
     IConnectionHandler IConnectionAcceptor.Accept(TransportConnection connection)

@@ -108,7 +108,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
     public override long ReadClockMs() => _time.GetTimestamp() / _timestampsPerMs;
 
     /// <summary>Stopping, and nothing is left to do.</summary>
-    public bool IsFinished => _isStopping && _table.Count == 0 && !HasListeners && !_posted.HasWork;
+    public bool IsFinished => _isStopping && _table.Count == 0 && !HasListeners && !_posted.HasWork && _scheduled.Count == 0;
 
     /// <summary>Makes the calling thread the loop. The caller has ordered this against the former one's last step.</summary>
     public void TakeRole() => _role.Assume();
@@ -147,7 +147,7 @@ internal sealed class EventLoop<TKernel> : LoopContext, IGroupLoop
         }
         if (_eventNext == _eventCount && _accepting is null)
         {
-            Poll(mayWait);
+            Poll(mayWait && !IsFinished); // what was scheduled when it was seen last may have been the last
         }
         // Before the events: when a deadline and readiness meet in one turn the deadline wins, whatever order they are handled in elsewhere.
         if (!FireTimers() || !DispatchEvents() || !RunPosted() || !RunPending())

@@ -112,6 +112,30 @@ public sealed class ConnectionMiddlewareTests
     }
 
     [Theory, BothServers]
+    public async Task A_write_of_it_that_blocks_stops_no_other_connection(ServerKind server)
+    {
+        byte[] content = new byte[16 * 1024];
+        await using AppHost host = await StartAsync(
+            server,
+            static listen => listen.Use(static next => context =>
+            {
+                context.Transport = new Duplex(context.Transport.Input, PipeWriter.Create(new BlockingWrites(context.Transport.Output.AsStream())));
+                return next(context);
+            }),
+            context => context.Response.Body.WriteAsync(content).AsTask());
+        await using RawClient stuck = await host.ConnectAsync(receiveBuffer: 4096);
+        await stuck.SendAsync(string.Concat(Enumerable.Repeat(Get, 1000))); // 16 MB that nobody reads: more than socket buffers hold
+        for (int i = 0; i < 2 * Environment.ProcessorCount; i++) // some of them on its loop
+        {
+            Assert.Equal(content.Length, (await host.ExchangeAsync(Get)).Body.Length);
+        }
+        for (int i = 0; i < 1000; i++)
+        {
+            Assert.Equal(content.Length, (await stuck.ReadResponseAsync()).Body.Length);
+        }
+    }
+
+    [Theory, BothServers]
     public async Task UseConnectionLogging_logs_what_is_read_and_written(ServerKind server)
     {
         await using AppHost host = await StartAsync(server, static listen => listen.UseConnectionLogging(), static context => context.Response.WriteAsync("logged"));
@@ -278,6 +302,41 @@ public sealed class ConnectionMiddlewareTests
             }
             handlers.Ended.TrySetResult();
         }
+    }
+
+    // As much middleware is written: asynchronous by its name only.
+    private sealed class BlockingWrites(Stream output) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            output.Write(buffer.Span);
+            output.Flush();
+            return ValueTask.CompletedTask;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => output.Write(buffer, offset, count);
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
     }
 
     private sealed class XorStream(IDuplexPipe pipes) : Stream

@@ -178,6 +178,51 @@ public sealed class TlsResumptionTests : IDisposable
         Assert.True(outcome.HasClientCertificate);
     }
 
+    [Fact]
+    public async Task A_client_with_a_certificate_that_knows_no_tickets_resumes_from_the_cache()
+    {
+        await using TlsServer server = TlsServer.Start(new TlsIdentity
+        {
+            Certificates = [TlsServer.Certificate()],
+            SessionCacheSize = 100,
+            ClientCertificates = Demanding(TestCertificates.Shared).ClientCertificates,
+        });
+        string[] certificate = [.. await WriteClientAsync(), "-no_ticket"];
+        if (!await ConnectAsync(server, "-tls1_2", expectsResumed: false, certificate))
+        {
+            return;
+        }
+
+        TlsOutcome outcome = await ConnectForOutcomeAsync(server, "-tls1_2", expectsResumed: true, certificate);
+        Assert.True(outcome.HasClientCertificate);
+    }
+
+    [Fact]
+    public async Task A_certificate_that_comes_late_is_checked_with_its_issuers_after_a_resumed_handshake_too()
+    {
+        TlsServices services = new() { TicketKeys = new Keys() };
+        TlsIdentity asking = new()
+        {
+            Certificates = [TlsServer.Certificate()],
+            ClientCertificates = new TlsClientCertificates { Mode = TlsClientCertificateMode.Delay, TrustedAuthorities = [TestCertificates.Shared.Root] },
+        };
+        await using TlsServer server = TlsServer.Start(new TlsSettings { Default = asking, Services = services }, static async features =>
+        {
+            System.Security.Cryptography.X509Certificates.X509Certificate2? late =
+                await features.Get<Microsoft.AspNetCore.Http.Features.ITlsConnectionFeature>()!.GetClientCertificateAsync(System.Threading.CancellationToken.None);
+            string text = late is null ? "no certificate" : "hello over https";
+            await features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseBodyFeature>()!.Writer.WriteAsync(System.Text.Encoding.ASCII.GetBytes(text));
+        });
+        string[] certificate = [.. await WriteClientAsync(), "-enable_pha"];
+        if (!await ConnectAsync(server, "-tls1_3", expectsResumed: false, certificate))
+        {
+            return;
+        }
+
+        await ConnectAsync(server, "-tls1_3", expectsResumed: true, certificate);
+        await ConnectAsync(server, "-tls1_3", expectsResumed: true, certificate);
+    }
+
     [Theory]
     [InlineData("-tls1_2")]
     [InlineData("-tls1_3")]

@@ -41,7 +41,7 @@ public sealed class ForeignTransportsTests
     public void Middleware_gets_pipes_of_the_loops()
     {
         ForeignTransport? chosen = Make(_kestrels).Choose(s_ip, TransportBackend.Epoll, needsPipes: true, hasMiddleware: true);
-        Assert.Equal(new ForeignTransport(null, HalfCloseBy.Socket), chosen);
+        Assert.Equal(new ForeignTransport(null, HalfCloseBy.Bridge), chosen);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System;
+using System.IO.Pipelines;
 using Aeronet.Server;
 using Aeronet.Transport;
 using Microsoft.AspNetCore.Connections;
@@ -41,11 +42,19 @@ public static class ServerChoice
                 web.UseAeronet(options => options.Transport.Backend = TransportBackend.Sockets);
                 break;
             case ServerKind.AeronetMiddleware:
-                web.UseAeronet().ConfigureKestrel(static options => options.ConfigureEndpointDefaults(static endpoint => endpoint.Use(static next => connection => next(connection))));
+                web.UseAeronet().ConfigureKestrel(static options => options.ConfigureEndpointDefaults(static endpoint => endpoint.Use(Wrap)));
                 break;
             default:
                 web.UseAeronet();
                 break;
         }
     }
+
+    private static ConnectionDelegate Wrap(ConnectionDelegate next) => connection =>
+    {
+        connection.Transport = new StreamPipes(PipeReader.Create(connection.Transport.Input.AsStream()), PipeWriter.Create(connection.Transport.Output.AsStream()));
+        return next(connection);
+    };
+
+    private sealed record StreamPipes(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

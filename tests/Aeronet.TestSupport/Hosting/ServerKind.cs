@@ -21,7 +21,7 @@ public enum ServerKind
     /// <summary>Aeronet on the portable backend.</summary>
     AeronetSockets,
 
-    /// <summary>Aeronet behind connection middleware that does nothing: pipes on the loops.</summary>
+    /// <summary>Aeronet behind connection middleware that puts its own pipes, over streams, in front of those of the loops.</summary>
     AeronetMiddleware,
 
     /// <summary>Aeronet on connections that are pairs of pipes in this process, from a transport that the application registers. Only for tests that need no socket.</summary>

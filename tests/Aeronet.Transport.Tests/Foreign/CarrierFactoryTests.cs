@@ -5,10 +5,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading.Tasks;
 using Aeronet.TestSupport.Hosting;
+using Aeronet.Transport.Connections;
 using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -28,7 +28,7 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Its_connections_and_what_they_refuse_are_not_counted_but_their_bytes_are()
+    public async Task Its_connections_are_not_counted_but_their_bytes_are()
     {
         (ConnectionContext connection, Socket client) = await ConnectAsync();
         await client.SendAsync("ping"u8.ToArray());
@@ -59,6 +59,26 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_flush_by_code_that_the_loop_calls_is_sent_at_once_too()
+    {
+        (ConnectionContext connection, Socket client) = await ConnectAsync();
+        TaskCompletionSource<long> sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task reader = Task.Run(async () =>
+        {
+            ReadResult read = await connection.Transport.Input.ReadAsync().ConfigureAwait(false); // goes on on the loop
+            connection.Transport.Input.AdvanceTo(read.Buffer.End);
+            Task writing = connection.Transport.Output.WriteAsync("in a frame"u8.ToArray()).AsTask();
+            sent.SetResult(_group.ReadStatistics().BytesWritten);
+            await writing;
+        });
+        await client.SendAsync("go"u8.ToArray());
+        Assert.Equal(10, await sent.Task.WaitAsync(Guard.Time));
+        await reader;
+        client.Dispose();
+        await connection.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_flush_outside_of_the_loop_is_not_held_back()
     {
         (ConnectionContext connection, Socket client) = await ConnectAsync();
@@ -70,11 +90,11 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_direction_can_be_ended_at_its_socket()
+    public async Task One_direction_can_be_ended_alone()
     {
         (ConnectionContext connection, Socket client) = await ConnectAsync();
         await connection.Transport.Output.WriteAsync("last"u8.ToArray());
-        connection.Features.Get<IConnectionSocketFeature>()!.Socket.Shutdown(SocketShutdown.Send);
+        ((PipeBridge)connection.Transport).ShutdownSend();
         await ReceiveAsync(client, 4);
         Assert.Equal(0, await client.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
         await client.SendAsync("more"u8.ToArray());
@@ -102,13 +122,13 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
     public async Task An_address_in_use_leaves_nothing_bound()
     {
         CarrierFactory factory = new(_group, isInline: true, NullLogger.Instance);
-        _listener = await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
-        await Assert.ThrowsAsync<AddressInUseException>(() => factory.BindAsync(_listener.EndPoint).AsTask());
+        _listener = await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0), addressLimit: null);
+        await Assert.ThrowsAsync<AddressInUseException>(() => factory.BindAsync(_listener.EndPoint, addressLimit: null));
     }
 
     private async Task<(ConnectionContext Connection, Socket Client)> ConnectAsync()
     {
-        _listener = await new CarrierFactory(_group, isInline: true, NullLogger.Instance).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener = await new CarrierFactory(_group, isInline: true, NullLogger.Instance).BindAsync(new IPEndPoint(IPAddress.Loopback, 0), addressLimit: null);
         Socket client = new(SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(_listener.EndPoint);
         ConnectionContext? connection = await _listener.AcceptAsync().AsTask().WaitAsync(Guard.Time);
