@@ -152,7 +152,7 @@ internal sealed class ServerRun
     private async Task StopCoreAsync()
     {
         _changeRegistration?.Dispose();
-        _services.Log.General.ServerStopping((int)_group.ReadStatistics().Connections);
+        _services.Log.General.ServerStopping(_group.ConnectionCount);
         LastRequests = _binder.Requests;
         LastAddresses = _addresses.ToArray();
         _addresses.EndRun();

@@ -31,8 +31,8 @@ public sealed class AeronetTransportOptions
 
     /// <summary>Connections that may wait in the kernel to be accepted, per listening socket. Default 512; range 1 to 65,535; the kernel caps it at <c>net.core.somaxconn</c>.</summary>
     /// <remarks>
-    /// A TCP endpoint has one listening socket per loop, so up to <see cref="IOThreadCount"/> times as many wait in all. Pipes (<c>UseAeronetTransport</c>): as many, but at least 4,096 with the
-    /// default or more, may also wait accepted for the application to take them; further ones are reset, and a warning says so.
+    /// A TCP endpoint has one listening socket per loop, so up to <see cref="IOThreadCount"/> times as many wait in all. Pipes (<c>UseAeronetTransport</c>, connection middleware): as many, but at least 4,096 with the
+    /// default or more, may also wait accepted for the application to take them; further ones are reset and counted as refused, and a warning says so.
     /// </remarks>
     public int Backlog { get; set; } = 512;
 

@@ -209,7 +209,7 @@ internal sealed unsafe class SslContext : SafeHandleZeroOrMinusOneIsInvalid
             Require(LibSsl.SSL_CTX_set_tlsext_ticket_key_evp_cb(handle, &SslCallbacks.TicketKey) == 1, "the callback for ticket keys");
         }
 
-        if (Options.KeepsClientIssuers)
+        if (Options.RequestsClientCertificate)
         {
             Require(LibSsl.SSL_CTX_set_session_ticket_cb(handle, &SslCallbacks.NewTicket, null, null) == 1, "the callback for new tickets");
         }

@@ -33,9 +33,6 @@ internal sealed class SslContextOptions
     /// <summary>Ends the handshake with certificate_required when there is none.</summary>
     public bool RequiresClientCertificate { get; init; }
 
-    /// <summary>Tickets carry the issuers that a client has sent, in the handshake or later.</summary>
-    public bool KeepsClientIssuers { get; init; }
-
     /// <summary>DER certificates whose names are sent in the request.</summary>
     public IReadOnlyList<byte[]> ClientAuthorities { get; init; } = [];
 

@@ -29,8 +29,8 @@ internal enum ResponseFraming
 /// <remarks>
 /// One send per turn: while the application has not yet returned for the first time (<c>_deferring</c>) a flush is only noted. A response that is
 /// complete by then leaves with Content-Length in one send, together with the other responses of the turn. When the application suspends, or
-/// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to the
-/// hand-off time, 1 ms by default (<see cref="HeldFlushes"/>), because its end usually follows at once; later flushes send.
+/// the session's watch or a hand-off finds it still running, flushed bytes go out. A response that begins later has its first flush held for up to one
+/// and a half hand-off times, 1.5 ms by default (<see cref="HeldFlushes"/>), because its end usually follows at once; later flushes send.
 /// A stream that fills a whole send in that time, or waits for the client, is gathered into whole sends (<c>_gathers</c>), each part held that long at
 /// most; the first part that waits so long ends it, because the application is then slower than that.
 /// One lock guards everything: application threads, the loop (socket writable, watch) and aborts meet here. Uncontended it costs about 10 ns.

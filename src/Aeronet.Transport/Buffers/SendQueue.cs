@@ -179,11 +179,10 @@ internal sealed class SendQueue
     public SendOutcome Send(TransportConnection connection)
     {
         BlockPool blocks = connection.Loop.Blocks;
-        LoopCounters? counters = connection.IsCarried ? null : connection.Loop.Counters;
         if (_left > 0)
         {
-            counters?.AddFlushCycle();
-            counters?.NoteOutbound(Length);
+            CountersOf(connection)?.AddFlushCycle();
+            CountersOf(connection)?.NoteOutbound(Length);
         }
 
         while (Length > 0)
@@ -192,14 +191,14 @@ internal sealed class SendQueue
             IoResult sent = _count > 1 ? SendGathered(connection) : _left > 0 ? connection.SendAgain(At(0).Bytes, _left) : connection.Send(At(0).Bytes);
             if (sent.IsWouldBlock)
             {
-                CountLeft(counters);
-                counters?.NoteOutbound(Length);
+                CountLeft(CountersOf(connection));
+                CountersOf(connection)?.NoteOutbound(Length);
                 return SendOutcome.Blocked;
             }
 
             if (sent.IsFailed)
             {
-                CountLeft(counters);
+                CountLeft(CountersOf(connection));
                 Clear(blocks);
                 return SendOutcome.Failed;
             }
@@ -227,6 +226,8 @@ internal sealed class SendQueue
         _left = 0;
         Length = 0;
     }
+
+    private static LoopCounters? CountersOf(TransportConnection connection) => connection.IsCarried ? null : connection.Loop.Counters;
 
     // What leaves at the first attempt is counted by the connection alone; here it would cost every response.
     private void CountLeft(LoopCounters? counters)

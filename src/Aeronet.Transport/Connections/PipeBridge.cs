@@ -24,7 +24,7 @@ internal interface IPipeBridgeOwner
 /// Who does what. The reader receives when somebody reads, on the loop when it waited, else on the reading thread. Flushed bytes are sent
 /// by the flushing thread, with one exception, which decides the speed: between <see cref="EnterFrame"/> and <see cref="LeaveFrame"/>, while
 /// application code runs that the loop has called, a flush only marks the bytes; they leave in one send when the code returns, waits for
-/// the next read, or loses the loop's role because it blocks. Elsewhere the first flush after a read is held for up to the hand-off time
+/// the next read, or loses the loop's role because it blocks. Elsewhere the first flush after a read is held for up to one and a half hand-off times
 /// (<see cref="HeldFlushes"/>) unless a read waits, because a second one or the next read usually follows at once. Carriers send every flush.
 /// Each side has a lock of its own; a thread holds at most one of the two and calls nobody but the connection under it.
 /// The descriptor is closed on the loop, after both sides were closed under their locks, so no call can hit a reused number.

@@ -86,6 +86,10 @@ internal sealed class AeronetConnectionListener : IConnectionListener, IConnecti
         try
         {
             bool isTaken = _accepted.Writer.TryWrite(connection);
+            if (!isTaken)
+            {
+                connection.Loop.Counters.AddUntaken(isCarrier: _loops is null);
+            }
             if (!isTaken && Volatile.Read(ref _isUnbound) == 0 && Interlocked.Exchange(ref _isFull, 1) == 0)
             {
                 Guard.Run(() => TransportLog.TooManyWaiting(_settings.Logger, _accepted.Reader.Count, EndPoint)); // once per episode

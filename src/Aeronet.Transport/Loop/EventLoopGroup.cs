@@ -77,8 +77,8 @@ internal sealed class EventLoopGroup
     /// <summary>Threads that run loops, stand by, or are still inside application code.</summary>
     public int ThreadCount => _threads.AliveCount;
 
-    /// <summary>Open connections of all endpoints.</summary>
-    public int ConnectionCount => _connections.Count;
+    /// <summary>Open connections of all endpoints, without those that carry others.</summary>
+    public int ConnectionCount => (int)ReadStatistics().Connections;
 
     /// <summary>Starts the loops; nothing listens yet.</summary>
     /// <exception cref="System.IO.IOException">The process has no descriptors left.</exception>

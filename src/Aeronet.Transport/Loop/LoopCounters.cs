@@ -42,6 +42,8 @@ internal sealed class LoopCounters
     private long _foreignBytesRead;
     private long _foreignHandlerFailures;
     private long _foreignBytesWrittenImmediate;
+    private long _untaken;
+    private long _untakenCarriers;
     private long _writesDeferred;
     private long _modFailures;
 
@@ -85,6 +87,16 @@ internal sealed class LoopCounters
         }
     }
 
+    /// <summary>An accepted connection that no application has taken. Any thread.</summary>
+    internal void AddUntaken(bool isCarrier)
+    {
+        Interlocked.Increment(ref _untaken);
+        if (isCarrier)
+        {
+            Interlocked.Increment(ref _untakenCarriers); // the connection that it would have carried was never accepted, either
+        }
+    }
+
     internal void AddWriteDeferred() => Interlocked.Increment(ref _writesDeferred);
 
     internal void AddModFailure() => Interlocked.Increment(ref _modFailures);
@@ -95,8 +107,8 @@ internal sealed class LoopCounters
         EventsProcessed = Volatile.Read(ref EventsProcessed),
         EventErrors = Volatile.Read(ref EventErrors),
         StaleEvents = Volatile.Read(ref StaleEvents),
-        ConnectionsAccepted = Volatile.Read(ref ConnectionsAccepted),
-        ConnectionsRefused = Volatile.Read(ref ConnectionsRefused),
+        ConnectionsAccepted = Volatile.Read(ref ConnectionsAccepted) + Volatile.Read(ref _untakenCarriers),
+        ConnectionsRefused = Volatile.Read(ref ConnectionsRefused) + Volatile.Read(ref _untaken),
         ConnectionsRefusedByAddress = Volatile.Read(ref ConnectionsRefusedByAddress),
         AcceptErrors = Volatile.Read(ref AcceptErrors),
         HandlerFailures = Volatile.Read(ref HandlerFailures) + Volatile.Read(ref _foreignHandlerFailures),

@@ -83,7 +83,6 @@ internal sealed class TlsContext
             RequireApplicationProtocolMatch = identity.RequireApplicationProtocolMatch,
             RequestsClientCertificate = requests,
             RequiresClientCertificate = clients.Mode == TlsClientCertificateMode.Require,
-            KeepsClientIssuers = clients.Mode != TlsClientCertificateMode.None,
             ClientAuthorities = AuthoritiesOf(clients),
             SessionContext = MakeSessionContext(name, clients),
             AllowsResumption = identity.AllowResumption,

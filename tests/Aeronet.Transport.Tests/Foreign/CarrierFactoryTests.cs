@@ -36,7 +36,8 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
         connection.Transport.Input.AdvanceTo(read.Buffer.End);
         await connection.Transport.Output.WriteAsync("pong"u8.ToArray());
         await ReceiveAsync(client, 4);
-        Assert.Equal(1, _group.ConnectionCount); // the loops wait for it
+        Assert.Equal(0, _group.ConnectionCount);
+        Assert.False(_group.WhenEmptyAsync().IsCompleted); // but the loops wait for it
         TransportStatistics statistics = _group.ReadStatistics();
         Assert.Equal((0, 0, 4, 4), (statistics.Connections, statistics.ConnectionsAccepted, statistics.BytesRead, statistics.BytesWritten));
         client.Dispose();

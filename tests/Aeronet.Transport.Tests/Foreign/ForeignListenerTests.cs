@@ -8,10 +8,13 @@ using System.Threading.Tasks;
 using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
+using Aeronet.Transport.Connections;
 using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Aeronet.Transport.Tests.Foreign;
@@ -109,6 +112,22 @@ public sealed class ForeignListenerTests : IDisposable
         End(listener);
         Assert.Equal(["unbound", "disposed"], _script.Calls);
         Assert.True(listener.Ended.IsCompletedSuccessfully);
+    }
+
+    [Fact]
+    public void A_connection_of_our_own_loops_that_is_refused_ends_at_once_whatever_it_has_sent()
+    {
+        AeronetTransportOptions options = new() { IOThreadCount = 1 };
+        SharedLoops others = new(Microsoft.Extensions.Options.Options.Create(options), NullLoggerFactory.Instance);
+        AeronetConnectionListener carriers = new(others, others.Acquire(), PipeBridgeSettings.ForCarriers(options, isInline: true, _logs.CreateLogger("test")));
+        _loop.Acceptor.Instead = connection => ((IConnectionAcceptor)carriers).Accept(connection);
+        BoundEndpoint refusing = new(new IPEndPoint(IPAddress.Loopback, 80), new RecordingAcceptor { Instead = static _ => null });
+        ForeignListener listener = new(carriers, refusing, static _ => Task.CompletedTask, new ForeignTraits(HasMiddleware: true, HalfCloseBy.Bridge), [_loop.Loop], _logs.CreateLogger("test"));
+        SimulatedPeer peer = _loop.Kernel.Connect(_loop.Listener);
+        peer.Send("GET / HTTP/1.1\r\n");
+        listener.Start();
+        WaitUntil(() => peer.SeesEndOfStream && _loop.GroupConnections.Count == 0); // by no clock: nothing advances it
+        End(listener);
     }
 
     private ForeignListener Start(ILogger logger, ConnectionDelegate? pipeline = null)

@@ -9,9 +9,11 @@ using System.Threading.Tasks;
 using Aeronet.TestSupport.Connections;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Kernel;
+using Aeronet.Transport.Buffers;
 using Aeronet.Transport.Connections;
 using Aeronet.Transport.Foreign;
 using Aeronet.Transport.Listen;
+using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
@@ -378,10 +380,96 @@ public sealed class PipeConnectionTests : IDisposable
         WaitFor(requested.Task);
     }
 
-    private (InMemoryConnection Context, PipeConnection Connection, RecordingHandler Handler) Admit(Action<RecordingHandler>? configure = null, int pauseAt = 64 * 1024)
+    [Fact]
+    public void Pipes_of_middleware_are_called_as_application_code_one_thing_per_call()
+    {
+        (InMemoryConnection context, MiddlewarePipes pipes, RecordingHandler handler) = StartBehindMiddleware(callsInline: true);
+        Send(context, "hello");
+        _loop.Turn(2);
+        Assert.Equal("hello", handler.Received);
+        handler.Reads = false;
+        Send(context, "more");
+        Assert.Equal(4, handler.Connection.Receive(new byte[10]).Bytes); // a read follows
+        Assert.Equal(5, handler.Connection.Send("reply"u8).Bytes);
+        Assert.True(handler.Connection.Send("again"u8).IsWouldBlock);
+        pipes.Calls.Clear();
+        _loop.Turn();
+        Assert.Equal(["Flush", "Advance", "Read"], pipes.Calls.ConvertAll(static call => call.What));
+        Assert.NotEqual(pipes.Calls[0].Word, pipes.Calls[2].Word); // a flush that blocks keeps no read from being begun
+        Assert.All(pipes.Calls, static call => Assert.True(call.IsApplicationCode));
+        Assert.Equal("reply", Take(context));
+    }
+
+    [Fact]
+    public void Or_the_thread_pool_calls_them()
+    {
+        (InMemoryConnection context, MiddlewarePipes pipes, RecordingHandler handler) = StartBehindMiddleware(callsInline: false);
+        TurnUntil(() => pipes.Count("Read") == 1);
+        Send(context, "hello");
+        TurnUntil(() => handler.Received == "hello" && pipes.Count("Read") == 2);
+        Assert.Equal(5, handler.Connection.Send("reply"u8).Bytes);
+        TurnUntil(() => pipes.Count("Flush") == 1);
+        Assert.All(pipes.Calls, static call => Assert.False(call.IsOnLoopThread));
+        handler.Connection.NotifyWhenWritable();
+        TurnUntil(() => handler.CountOf("Writable") == 1);
+        Assert.Equal("reply", Take(context));
+    }
+
+    [Fact]
+    public void Middlewares_output_is_completed_by_a_call_too()
+    {
+        (InMemoryConnection _, MiddlewarePipes pipes, RecordingHandler handler) = StartBehindMiddleware(callsInline: true);
+        handler.Connection.ShutdownSend();
+        Assert.Equal(0, pipes.Count("Complete"));
+        _loop.Turn();
+        Assert.Equal(1, pipes.Count("Complete"));
+        Assert.All(pipes.Calls, static call => Assert.True(call.IsApplicationCode));
+    }
+
+    [Theory]
+    [InlineData(false, 2)]
+    [InlineData(true, 0)]
+    public void What_waits_is_counted_once(bool isCarried, int expected)
+    {
+        (InMemoryConnection context, _, RecordingHandler handler) = Start(pauseAt: 1, halfClose: isCarried ? HalfCloseBy.Bridge : HalfCloseBy.Pipe);
+        SendQueue queue = new();
+        foreach (string text in new[] { "first", "waits" })
+        {
+            queue.Write(_loop.Loop.Blocks, Encoding.ASCII.GetBytes(text));
+            if (queue.Send(handler.Connection) == SendOutcome.Blocked)
+            {
+                handler.Connection.NotifyWhenWritable();
+            }
+        }
+        TransportStatistics counted = _loop.Loop.Counters.Read();
+        Assert.Equal(expected, (counted.BytesLeft > 0 ? 1 : 0) + counted.WritesDeferred);
+        Assert.Equal(expected > 0 ? 5 : 0, counted.BytesWritten);
+        queue.Clear(_loop.Loop.Blocks);
+        Assert.Equal("first", Take(context));
+    }
+
+    private (InMemoryConnection Context, MiddlewarePipes Pipes, RecordingHandler Handler) StartBehindMiddleware(bool callsInline)
+    {
+        (InMemoryConnection context, PipeConnection connection, RecordingHandler handler) = Admit(callsInline: callsInline);
+        MiddlewarePipes pipes = new(context.Transport, _loop.Loop);
+        context.Transport = pipes;
+        _ = connection.ServeAsync(context);
+        _loop.Turn();
+        return (context, pipes, handler);
+    }
+
+    private void TurnUntil(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(
+        () =>
+        {
+            _loop.Turn();
+            return condition();
+        },
+        Guard.Time));
+
+    private (InMemoryConnection Context, PipeConnection Connection, RecordingHandler Handler) Admit(Action<RecordingHandler>? configure = null, int pauseAt = 64 * 1024, HalfCloseBy halfClose = HalfCloseBy.Pipe, bool callsInline = true)
     {
         InMemoryConnection context = new(pauseAt);
-        PipeConnection connection = new(_loop.Loop, _endpoint, context, new ForeignTraits(HasMiddleware: true, HalfCloseBy.Pipe));
+        PipeConnection connection = new(_loop.Loop, _endpoint, context, new ForeignTraits(HasMiddleware: true, halfClose) { CallsInline = callsInline });
         Task<bool> admitted = connection.AdmitAsync();
         _loop.Turn();
         Assert.True(admitted.IsCompleted);
@@ -391,9 +479,9 @@ public sealed class PipeConnectionTests : IDisposable
         return (context, connection, handler);
     }
 
-    private (InMemoryConnection Context, PipeConnection Connection, RecordingHandler Handler) Start(Action<RecordingHandler>? configure = null, int pauseAt = 64 * 1024)
+    private (InMemoryConnection Context, PipeConnection Connection, RecordingHandler Handler) Start(Action<RecordingHandler>? configure = null, int pauseAt = 64 * 1024, HalfCloseBy halfClose = HalfCloseBy.Pipe)
     {
-        (InMemoryConnection context, PipeConnection connection, RecordingHandler handler) = Admit(configure, pauseAt);
+        (InMemoryConnection context, PipeConnection connection, RecordingHandler handler) = Admit(configure, pauseAt, halfClose);
         _ = connection.ServeAsync(context);
         _loop.Turn();
         return (context, connection, handler);
@@ -415,6 +503,88 @@ public sealed class PipeConnectionTests : IDisposable
         string text = Encoding.ASCII.GetString(read.Buffer);
         context.Peer.Input.AdvanceTo(read.Buffer.End);
         return text;
+    }
+
+    /// <summary>Passes everything on, and notes who has called.</summary>
+    private sealed class MiddlewarePipes : IDuplexPipe
+    {
+        private readonly EventLoop<SimulatedKernel.Handle> _loop;
+        private readonly int _loopThread = Environment.CurrentManagedThreadId;
+
+        public MiddlewarePipes(IDuplexPipe inner, EventLoop<SimulatedKernel.Handle> loop)
+        {
+            _loop = loop;
+            Input = new Reader(inner.Input, this);
+            Output = new Writer(inner.Output, this);
+        }
+
+        public PipeReader Input { get; }
+
+        public PipeWriter Output { get; }
+
+        public List<(string What, bool IsApplicationCode, bool IsOnLoopThread, long Word)> Calls { get; } = [];
+
+        public int Count(string what)
+        {
+            lock (Calls)
+            {
+                return Calls.FindAll(call => call.What == what).Count;
+            }
+        }
+
+        private void Note(string what)
+        {
+            lock (Calls)
+            {
+                Calls.Add((what, _loop.IsApplicationHere, Environment.CurrentManagedThreadId == _loopThread, _loop.Role.Word));
+            }
+        }
+
+        private sealed class Reader(PipeReader inner, MiddlewarePipes pipes) : PipeReader
+        {
+            public override void AdvanceTo(SequencePosition consumed)
+            {
+                pipes.Note("Advance");
+                inner.AdvanceTo(consumed);
+            }
+
+            public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => inner.AdvanceTo(consumed, examined);
+
+            public override void CancelPendingRead() => inner.CancelPendingRead();
+
+            public override void Complete(Exception? exception = null) => inner.Complete(exception);
+
+            public override bool TryRead(out ReadResult result) => inner.TryRead(out result);
+
+            public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+            {
+                pipes.Note("Read");
+                return inner.ReadAsync(cancellationToken);
+            }
+        }
+
+        private sealed class Writer(PipeWriter inner, MiddlewarePipes pipes) : PipeWriter
+        {
+            public override void Advance(int bytes) => inner.Advance(bytes);
+
+            public override Memory<byte> GetMemory(int sizeHint = 0) => inner.GetMemory(sizeHint);
+
+            public override Span<byte> GetSpan(int sizeHint = 0) => inner.GetSpan(sizeHint);
+
+            public override void CancelPendingFlush() => inner.CancelPendingFlush();
+
+            public override void Complete(Exception? exception = null)
+            {
+                pipes.Note("Complete");
+                inner.Complete(exception);
+            }
+
+            public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+            {
+                pipes.Note("Flush");
+                return inner.FlushAsync(cancellationToken);
+            }
+        }
     }
 
     private sealed class Refusing : IConnectionAcceptor

@@ -32,6 +32,7 @@ public sealed class AeronetConnectionListenerTests
         (AeronetConnectionListener listener, ConnectionContext? taken, SimulatedLoop loop, SimulatedPeer peer) = Run(static listener => listener.DisposeAsync());
         Assert.Null(taken);
         Assert.True(peer.SeesReset);
+        Assert.Equal((1, 1), (loop.Loop.Counters.Read().ConnectionsAccepted, loop.Loop.Counters.Read().ConnectionsRefused));
         loop.Dispose(); // before this thread may change
         await End(listener);
     }

@@ -268,6 +268,23 @@ public sealed class EventLoopTests
     }
 
     [Fact]
+    public void A_call_that_is_scheduled_when_the_loop_stops_is_run_and_nothing_is_waited_for_behind_it()
+    {
+        using SimulatedLoop loop = new();
+        _ = loop.Loop.RemoveListenerAsync(loop.Endpoint);
+        loop.Loop.PostStop();
+        loop.Turn(2);
+        Assert.True(loop.Loop.IsFinished);
+        RecordingCall call = new(static () => { });
+        loop.Loop.Schedule(call); // as when its connection closes while another thread takes the loop over
+        Assert.False(loop.Loop.IsFinished);
+        loop.Turn();
+        Assert.Equal(["Returned"], call.Calls);
+        Assert.Equal(0, loop.Kernel.LastTimeoutMs);
+        Assert.True(loop.Loop.IsFinished);
+    }
+
+    [Fact]
     public void Drain_reaches_each_connection_once_and_abort_closes_them()
     {
         using SimulatedLoop loop = new();
