@@ -81,7 +81,7 @@ public sealed class AeronetTransportExtensionsTests
         System.IO.Pipelines.ReadResult result = await server!.Transport.Input.ReadAtLeastAsync(4).AsTask().WaitAsync(TestSupport.Hosting.Guard.Time);
         Assert.Equal(4, result.Buffer.Length);
         Assert.Same(
-            ((Transport.Connections.PipeBridge)client.Transport).Connection.Loop,
-            ((Transport.Connections.PipeBridge)server.Transport).Connection.Loop);
+            ((Transport.Connections.AeronetConnectionContext)client).Loop,
+            ((Transport.Connections.AeronetConnectionContext)server).Loop);
     }
 }

@@ -22,7 +22,6 @@ internal struct WriteBuffer
     private int _first;
     private int _count;
     private long _retried; // the first bytes: an attempt to send them has met a full socket
-    private bool _isLent; // the writer holds memory of the tail
 
     /// <summary>All bytes written and not yet sent.</summary>
     public long Length { get; private set; }
@@ -66,7 +65,7 @@ internal struct WriteBuffer
     public void Flush()
     {
         Flushed = Length;
-        _isLent = false;
+        _tail.IsLent = false;
     }
 
     /// <summary>Sends until the flushed bytes are gone, the socket is full, or the connection fails; memory without bytes goes back.</summary>
@@ -96,7 +95,7 @@ internal struct WriteBuffer
             Consume(connection.Loop.Blocks, sent.Bytes);
         }
         while (Flushed > 0);
-        if (Length == 0 && !_isLent)
+        if (Length == 0 && !_tail.IsLent)
         {
             Clear(connection.Loop.Blocks);
         }
@@ -106,7 +105,7 @@ internal struct WriteBuffer
     /// <summary>Drops everything and gives the memory back, but for what the writer holds.</summary>
     public void Drop(BlockPool blocks)
     {
-        if (!_isLent)
+        if (!_tail.IsLent)
         {
             Clear(blocks);
             return;
@@ -129,9 +128,9 @@ internal struct WriteBuffer
     private void Reserve(BlockPool blocks, int sizeHint)
     {
         int wanted = Math.Max(1, sizeHint);
-        _isLent = true;
         if (_tail.Limit - _tail.End >= wanted)
         {
+            _tail.IsLent = true;
             return;
         }
         if (_tail.Start == _tail.End)
@@ -142,7 +141,7 @@ internal struct WriteBuffer
         {
             AddEarlier(_tail);
         }
-        _tail = default;
+        _tail = new Piece { IsLent = true };
         if (wanted <= BlockPool.BlockSize)
         {
             Block block = blocks.Rent();
@@ -244,6 +243,7 @@ internal struct WriteBuffer
         public int Start; // written and unsent bytes are [Start, End)
         public int End;
         public int Limit;
+        public bool IsLent; // the tail's: the writer holds memory of it
 
         public readonly ReadOnlyMemory<byte> Memory(int length) => Block is null
             ? Array.AsMemory(Start, length)

@@ -21,12 +21,12 @@ internal interface IConnectionTaker
 }
 
 /// <summary>A connection as ASP.NET Core knows it: pipes, features, items, tokens. What is not asked for is not made.</summary>
-internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionTransportFeature, IPipeBridgeOwner, IApplicationCall, IThreadPoolWorkItem
+internal sealed class AeronetConnectionContext : ConnectionContext, IDuplexPipe, IConnectionTransportFeature, IPipeBridgeOwner, IApplicationCall, IThreadPoolWorkItem
 {
     private readonly PipeBridge _bridge;
     private readonly IConnectionTaker _taker;
     private ConnectionFeatures? _features;
-    private IDuplexPipe _transport;
+    private IDuplexPipe? _transport; // what middleware has put in place of ours
     private TaskCompletionSource? _ended; // made by the first DisposeAsync, under the bridge
     private int _due; // of Due
     private int _isEnded;
@@ -34,7 +34,6 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
     public AeronetConnectionContext(TransportConnection connection, PipeBridgeSettings settings, IConnectionTaker taker)
     {
         _bridge = new PipeBridge(connection, settings, this);
-        _transport = _bridge;
         _taker = taker;
     }
 
@@ -50,6 +49,8 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
 
     /// <summary>What the loop calls.</summary>
     public IConnectionHandler Handler => _bridge;
+
+    internal PipeBridge Bridge => _bridge;
 
     public override string ConnectionId
     {
@@ -67,9 +68,13 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IConnectionT
 
     public override IDuplexPipe Transport
     {
-        get => _transport;
+        get => _transport ?? this;
         set => _transport = value;
     }
+
+    PipeReader IDuplexPipe.Input => _bridge.Input;
+
+    PipeWriter IDuplexPipe.Output => _bridge.Output;
 
     public override EndPoint? LocalEndPoint
     {

@@ -16,9 +16,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Connections;
 
-/// <summary>What features may do to their connection: from any thread, at any time, also after its end.</summary>
+/// <summary>A <see cref="TransportConnection"/> as its features see it: from any thread, at any time, also after its end.</summary>
 internal interface IConnectionControls
 {
+    ILogger Logger { get; }
+
     void PostDrain();
 
     void PostAbort();
@@ -31,8 +33,9 @@ internal interface IConnectionControls
 
 /// <summary>The connection-level features, one object for all, made when somebody asks. Tokens, items and the socket inside are made one by one when asked for.</summary>
 /// <remarks>
-/// Any thread may read and set features while the connection is open; a lock (on the controls, which nobody else locks) covers what is made late.
+/// Any thread may read and set features while the connection is open; a lock (on the connection, which nobody else locks) covers what is made late.
 /// Application code (tokens, heartbeats, completion callbacks) runs on the thread pool, or in a call that the loop makes for application code.
+/// Under Kestrel every connection has this object: what Kestrel does not ask for is in <see cref="Rare"/>.
 /// </remarks>
 internal sealed class ConnectionFeatures :
     IFeatureCollection,
@@ -49,33 +52,40 @@ internal sealed class ConnectionFeatures :
 {
     private const int HeartbeatMs = 1000; // what IConnectionHeartbeatFeature's users (SignalR) are used to
 
-    private readonly TransportConnection _connection;
-    private readonly ILogger _logger;
-    private readonly IConnectionControls _controls;
+    private readonly TransportConnection _connection; // also IConnectionControls, and the lock
     private (Type Key, object? Value)[]? _set; // what somebody has set, the first _setCount; null values hide the built-in feature
     private int _setCount;
-    private string? _connectionId;
-    private IDictionary<object, object?>? _items;
-    private IDictionary<object, object?>? _state;
     private CancellationTokenSource? _closedSource;
-    private CancellationToken? _closedToken; // replaced by its setter
-    private CancellationTokenSource? _closeRequestedSource;
-    private CancellationToken? _closeRequestedToken;
-    private EndPoint? _localEndPoint;
-    private EndPoint? _remoteEndPoint;
-    private Heart? _heart; // made for the first heartbeat
-    private Stack<(Func<object, Task> Callback, object State)>? _completions;
-    private Socket? _socket;
+    private Rare? _rare;
     private bool _isDraining;
     private bool _isInputEnded; // the closed token was, or is being, cancelled by whoever took its source
     private bool _isClosed;
 
-    internal ConnectionFeatures(TransportConnection connection, ILogger logger, IConnectionControls controls)
+    private ConnectionFeatures(TransportConnection connection) => _connection = connection;
+
+    // What few connections have.
+    private sealed class Rare
     {
-        _connection = connection;
-        _logger = logger;
-        _controls = controls;
+        public string? ConnectionId;
+        public IDictionary<object, object?>? Items;
+        public IDictionary<object, object?>? State;
+        public CancellationToken? ClosedToken; // put in place of ours
+        public CancellationTokenSource? CloseRequestedSource;
+        public CancellationToken? CloseRequestedToken; // put in place of ours
+        public EndPoint? LocalEndPoint;
+        public EndPoint? RemoteEndPoint;
+        public Heart? Heart; // made for the first heartbeat
+        public Stack<(Func<object, Task> Callback, object State)>? Completions;
+        public Socket? Socket;
     }
+
+    internal static ConnectionFeatures Of<TConnection>(TConnection connection)
+        where TConnection : TransportConnection, IConnectionControls => new(connection);
+
+    private IConnectionControls Controls => (IConnectionControls)_connection;
+
+    // Under the lock.
+    private Rare Made => _rare ??= new Rare();
 
     // The collection.
 
@@ -88,7 +98,7 @@ internal sealed class ConnectionFeatures :
         get
         {
             ArgumentNullException.ThrowIfNull(key);
-            lock (_controls)
+            lock (_connection)
             {
                 int index = IndexOfSet(key);
                 if (index >= 0)
@@ -101,7 +111,7 @@ internal sealed class ConnectionFeatures :
         set
         {
             ArgumentNullException.ThrowIfNull(key);
-            lock (_controls)
+            lock (_connection)
             {
                 Revision++;
                 SetUnderLock(key, value);
@@ -149,7 +159,7 @@ internal sealed class ConnectionFeatures :
     public IEnumerator<KeyValuePair<Type, object>> GetEnumerator()
     {
         List<KeyValuePair<Type, object>> all = [];
-        lock (_controls)
+        lock (_connection)
         {
             foreach (Type type in s_builtIn)
             {
@@ -191,43 +201,67 @@ internal sealed class ConnectionFeatures :
 
     string IConnectionIdFeature.ConnectionId
     {
-        get => _connectionId ?? _connection.ConnectionId;
-        set => _connectionId = value;
+        get => _rare?.ConnectionId ?? _connection.ConnectionId;
+        set
+        {
+            lock (_connection)
+            {
+                Made.ConnectionId = value;
+            }
+        }
     }
 
     IDictionary<object, object?> IConnectionItemsFeature.Items
     {
         get
         {
-            lock (_controls)
+            lock (_connection)
             {
-                return _items ??= new ConnectionItems();
+                return Made.Items ??= new ConnectionItems();
             }
         }
-        set => _items = value;
+        set
+        {
+            lock (_connection)
+            {
+                Made.Items = value;
+            }
+        }
     }
 
     IDictionary<object, object?> IPersistentStateFeature.State
     {
         get
         {
-            lock (_controls)
+            lock (_connection)
             {
-                return _state ??= new ConnectionItems();
+                return Made.State ??= new ConnectionItems();
             }
         }
     }
 
     EndPoint? IConnectionEndPointFeature.LocalEndPoint
     {
-        get => _localEndPoint ?? _connection.LocalEndPoint;
-        set => _localEndPoint = value;
+        get => _rare?.LocalEndPoint ?? _connection.LocalEndPoint;
+        set
+        {
+            lock (_connection)
+            {
+                Made.LocalEndPoint = value;
+            }
+        }
     }
 
     EndPoint? IConnectionEndPointFeature.RemoteEndPoint
     {
-        get => _remoteEndPoint ?? _connection.RemoteEndPoint;
-        set => _remoteEndPoint = value;
+        get => _rare?.RemoteEndPoint ?? _connection.RemoteEndPoint;
+        set
+        {
+            lock (_connection)
+            {
+                Made.RemoteEndPoint = value;
+            }
+        }
     }
 
     MemoryPool<byte> IMemoryPoolFeature.MemoryPool => _connection.Loop.Blocks.Memory;
@@ -238,52 +272,52 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_controls)
+            lock (_connection)
             {
-                return _closedToken ??= MakeToken(ref _closedSource, _isClosed || _isInputEnded);
+                return _rare?.ClosedToken ?? MakeToken(ref _closedSource, _isClosed || _isInputEnded);
             }
         }
         set
         {
-            lock (_controls)
+            lock (_connection)
             {
-                _closedToken = value;
+                Made.ClosedToken = value;
             }
         }
     }
 
-    void IConnectionLifetimeFeature.Abort() => _controls.PostAbort();
+    void IConnectionLifetimeFeature.Abort() => Controls.PostAbort();
 
     CancellationToken IConnectionLifetimeNotificationFeature.ConnectionClosedRequested
     {
         get
         {
-            lock (_controls)
+            lock (_connection)
             {
-                return _closeRequestedToken ??= MakeToken(ref _closeRequestedSource, _isDraining);
+                return Made.CloseRequestedToken ?? MakeToken(ref Made.CloseRequestedSource, _isDraining);
             }
         }
         set
         {
-            lock (_controls)
+            lock (_connection)
             {
-                _closeRequestedToken = value;
+                Made.CloseRequestedToken = value;
             }
         }
     }
 
-    void IConnectionLifetimeNotificationFeature.RequestClose() => _controls.PostDrain();
+    void IConnectionLifetimeNotificationFeature.RequestClose() => Controls.PostDrain();
 
     void IConnectionCompleteFeature.OnCompleted(Func<object, Task> callback, object state)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        lock (_controls)
+        lock (_connection)
         {
             if (_isClosed)
             {
                 throw new InvalidOperationException("The connection is already complete.");
             }
-            (_completions ??= new()).Push((callback, state));
+            (Made.Completions ??= new()).Push((callback, state));
         }
     }
 
@@ -291,10 +325,10 @@ internal sealed class ConnectionFeatures :
     internal void OnDrain()
     {
         CancellationTokenSource? source;
-        lock (_controls)
+        lock (_connection)
         {
             _isDraining = true;
-            source = _closeRequestedSource;
+            source = _rare?.CloseRequestedSource;
         }
         CancelElsewhere(source);
     }
@@ -302,7 +336,7 @@ internal sealed class ConnectionFeatures :
     /// <summary>Nothing more comes from the peer, though the descriptor may be open: the closed token is due now. The caller cancels what is returned, if anything. Any thread.</summary>
     internal CancellationTokenSource? TakeClosedSource()
     {
-        lock (_controls)
+        lock (_connection)
         {
             _isInputEnded = true;
             return _closedSource;
@@ -323,7 +357,7 @@ internal sealed class ConnectionFeatures :
     }
 
     // Log providers are foreign code, too: what they throw would end the process where there is nobody above.
-    private void ReportFailedCallback(Exception exception) => Guard.Run(() => TransportLog.ApplicationCallbackFailed(_logger, _connection.ConnectionId, exception));
+    private void ReportFailedCallback(Exception exception) => Guard.Run(() => TransportLog.ApplicationCallbackFailed(Controls.Logger, _connection.ConnectionId, exception));
 
     /// <summary>As <see cref="Cancel"/>, on the thread pool.</summary>
     internal void CancelElsewhere(CancellationTokenSource? source)
@@ -337,15 +371,15 @@ internal sealed class ConnectionFeatures :
     /// <summary>The descriptor is about to be closed. Loop only.</summary>
     internal void OnClosing(ILoopTimers timers)
     {
-        if (_heart is { } heart)
+        if (_rare?.Heart is { } heart)
         {
             timers.Cancel(heart);
         }
-        lock (_controls)
+        lock (_connection)
         {
             _isClosed = true;
             // The number may belong to another connection soon: whoever still holds the socket gets ObjectDisposedException.
-            _socket?.SafeHandle.SetHandleAsInvalid();
+            _rare?.Socket?.SafeHandle.SetHandleAsInvalid();
         }
     }
 
@@ -357,15 +391,15 @@ internal sealed class ConnectionFeatures :
         {
             CancelElsewhere(_closedSource);
         }
-        if (_completions is not null)
+        if (_rare?.Completions is { } completions)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static features => _ = features.RunCompletionsAsync(), this, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static item => _ = item.Features.RunCompletionsAsync(item.Completions), (Features: this, Completions: completions), preferLocal: false);
         }
     }
 
     private static CancellationToken MakeToken(ref CancellationTokenSource? source, bool isCancelled)
     {
-        if (isCancelled)
+        if (source is null && isCancelled)
         {
             return new CancellationToken(canceled: true);
         }
@@ -373,10 +407,9 @@ internal sealed class ConnectionFeatures :
         return source.Token;
     }
 
-    private async Task RunCompletionsAsync()
+    private async Task RunCompletionsAsync(Stack<(Func<object, Task> Callback, object State)> completions)
     {
-        Debug.Assert(_completions is not null);
-        while (_completions.TryPop(out (Func<object, Task> Callback, object State) next))
+        while (completions.TryPop(out (Func<object, Task> Callback, object State) next))
         {
             try
             {
@@ -395,26 +428,26 @@ internal sealed class ConnectionFeatures :
     {
         ArgumentNullException.ThrowIfNull(action);
         bool isFirst;
-        lock (_controls)
+        lock (_connection)
         {
-            isFirst = _heart is null;
-            (_heart ??= new Heart(this)).Beats.Add((action, state));
+            isFirst = Made.Heart is null;
+            (Made.Heart ??= new Heart(this)).Beats.Add((action, state));
         }
         if (isFirst)
         {
-            _controls.PostHeartbeat();
+            Controls.PostHeartbeat();
         }
     }
 
     /// <summary>Loop only, while the connection is open.</summary>
-    internal void StartHeartbeat(ILoopTimers timers) => _heart?.Start(timers);
+    internal void StartHeartbeat(ILoopTimers timers) => _rare?.Heart?.Start(timers);
 
     private void Beat()
     {
         (Action<object> Action, object State)[] beats;
-        lock (_controls)
+        lock (_connection)
         {
-            beats = [.. _heart!.Beats];
+            beats = [.. _rare!.Heart!.Beats];
         }
         foreach ((Action<object> action, object state) in beats)
         {
@@ -462,10 +495,10 @@ internal sealed class ConnectionFeatures :
     {
         get
         {
-            lock (_controls)
+            lock (_connection)
             {
-                ObjectDisposedException.ThrowIf(_isClosed && _socket is null, typeof(Socket));
-                return _socket ??= new Socket(new SafeSocketHandle(_controls.Descriptor, ownsHandle: false));
+                ObjectDisposedException.ThrowIf(_isClosed && _rare?.Socket is null, typeof(Socket));
+                return Made.Socket ??= new Socket(new SafeSocketHandle(Controls.Descriptor, ownsHandle: false));
             }
         }
     }

@@ -26,10 +26,11 @@ internal interface IPipeBridgeOwner
 /// application code runs that the loop has called, a flush only marks the bytes; they leave in one send when the code returns, waits for
 /// the next read, or loses the loop's role because it blocks. Elsewhere the first flush after a read is held for up to one and a half hand-off times
 /// (<see cref="HeldFlushes"/>) unless a read waits, because a second one or the next read usually follows at once. Carriers send every flush.
-/// Each side has a lock of its own; a thread holds at most one of the two and calls nobody but the connection under it.
+/// Each side has a lock of its own (the reader its continuation, the writer this object: the application sees neither); a thread holds at most one
+/// of the two and calls nobody but the connection under it.
 /// The descriptor is closed on the loop, after both sides were closed under their locks, so no call can hit a reused number.
 /// </remarks>
-internal sealed class PipeBridge : IConnectionHandler, IDuplexPipe
+internal sealed class PipeBridge : IConnectionHandler
 {
     private const int FrameLookMs = 64; // thread pool: how long a handler that flushed and blocks can hold its bytes back
     private const int LingerMs = 1000;

@@ -180,6 +180,8 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
 
     PipeBridge IPipeSide.Bridge => _bridge;
 
+    object IPipeSide.Lock => _continuation;
+
     bool IPipeSide.CancelWait()
     {
         _state |= State.Cancelled;

@@ -15,17 +15,12 @@ namespace Aeronet.Transport.Connections;
 internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResult>, IHeldFlush, IPipeSide
 {
     private readonly PipeBridge _bridge;
-    private readonly PipeContinuation _continuation; // also the lock of this side: one object less per idle connection
+    private PipeContinuation? _continuation; // made for the first flush that has to wait: most connections have none
     private WriteBuffer _buffer;
-    private long _heldNumber; // of the flush that is held; 0: none
-    private long _heldCount;
+    private long _held; // positive: the number of the flush that is held; else none is, and this is minus the last number
     private State _state;
 
-    internal PipeBridgeWriter(PipeBridge bridge)
-    {
-        _bridge = bridge;
-        _continuation = new PipeContinuation(this);
-    }
+    internal PipeBridgeWriter(PipeBridge bridge) => _bridge = bridge;
 
     [Flags]
     private enum State : byte
@@ -54,7 +49,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         get
         {
-            lock (_continuation)
+            lock (_bridge)
             {
                 return _buffer.Unflushed;
             }
@@ -64,7 +59,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        lock (_continuation)
+        lock (_bridge)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
             return _buffer.GetMemory(Blocks, sizeHint);
@@ -74,7 +69,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override Span<byte> GetSpan(int sizeHint = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        lock (_continuation)
+        lock (_bridge)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
             return _buffer.GetSpan(Blocks, sizeHint);
@@ -83,7 +78,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
 
     public override void Advance(int bytes)
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             if (!Has(State.Completed) && !_buffer.TryAdvance(bytes))
             {
@@ -100,7 +95,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
         bool hasFailed;
         ValueTask<FlushResult> result;
-        lock (_continuation)
+        lock (_bridge)
         {
             PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
             _buffer.Flush();
@@ -112,6 +107,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
             else
             {
                 _state |= State.Waiting;
+                _continuation ??= new PipeContinuation(this);
                 result = new ValueTask<FlushResult>(this, 0);
                 if (cancellationToken.CanBeCanceled && !_continuation.TryRegister(cancellationToken))
                 {
@@ -127,9 +123,19 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         return result;
     }
 
-    public override void CancelPendingFlush() => _continuation.Cancel();
+    public override void CancelPendingFlush()
+    {
+        bool isDue;
+        lock (_bridge)
+        {
+            isDue = ((IPipeSide)this).CancelWait();
+        }
+        DispatchIf(isDue);
+    }
 
     PipeBridge IPipeSide.Bridge => _bridge;
+
+    object IPipeSide.Lock => _bridge;
 
     bool IPipeSide.CancelWait()
     {
@@ -140,7 +146,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     public override void Complete(Exception? exception = null)
     {
         bool hasFailed;
-        lock (_continuation)
+        lock (_bridge)
         {
             if (Has(State.Completed))
             {
@@ -164,7 +170,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
 
     ValueTaskSourceStatus IValueTaskSource<FlushResult>.GetStatus(short token)
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             return HasResult ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Pending;
         }
@@ -173,15 +179,13 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     void IValueTaskSource<FlushResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         bool isDue;
-        lock (_continuation)
+        lock (_bridge)
         {
+            _continuation ??= new PipeContinuation(this);
             PipeErrors.ThrowIf(!_continuation.Set(continuation, state, flags), PipeErrors.Concurrent);
             isDue = TakeIfDue();
         }
-        if (isDue)
-        {
-            _continuation.Dispatch();
-        }
+        DispatchIf(isDue);
     }
 
     FlushResult IValueTaskSource<FlushResult>.GetResult(short token)
@@ -190,10 +194,10 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         FlushResult result;
         try
         {
-            lock (_continuation)
+            lock (_bridge)
             {
                 PipeErrors.ThrowIf(!HasResult, PipeErrors.NotCompleted);
-                registration = _continuation.TakeRegistration();
+                registration = _continuation?.TakeRegistration() ?? default;
                 result = TakeResult();
             }
         }
@@ -213,7 +217,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>Completed by the application, and nothing is left to send. Any thread.</summary>
     internal bool IsFinished(out bool isPeerGone)
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             isPeerGone = Has(State.PeerGone);
             return Has(State.Completed) && (isPeerGone || _buffer.Length == 0);
@@ -221,14 +225,14 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     }
 
     /// <summary>A flush outside of a frame is held. Any thread, a moment old.</summary>
-    internal bool IsHolding => Volatile.Read(ref _heldNumber) != 0;
+    internal bool IsHolding => Volatile.Read(ref _held) > 0;
 
     void IHeldFlush.SendHeld(long number)
     {
         bool hasFailed;
-        lock (_continuation)
+        lock (_bridge)
         {
-            if (_heldNumber != number)
+            if (_held != number)
             {
                 return; // sent meanwhile
             }
@@ -246,22 +250,19 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         bool hasFailed;
         bool isDue;
-        lock (_continuation)
+        lock (_bridge)
         {
             hasFailed = Send();
             isDue = TakeIfDue();
         }
-        if (isDue)
-        {
-            _continuation.Dispatch();
-        }
+        DispatchIf(isDue);
         return hasFailed;
     }
 
     /// <summary>The socket takes bytes again. Loop only.</summary>
     internal bool OnWritable()
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             _state &= ~State.Blocked;
         }
@@ -272,22 +273,19 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     internal void OnPeerGone()
     {
         bool isDue;
-        lock (_continuation)
+        lock (_bridge)
         {
             _state |= State.PeerGone;
             Drop();
             isDue = TakeIfDue();
         }
-        if (isDue)
-        {
-            _continuation.Dispatch();
-        }
+        DispatchIf(isDue);
     }
 
     /// <summary>Ends the connection for the peer. Any thread.</summary>
     internal void Abort(bool withFin)
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             if (!Has(State.Closed))
             {
@@ -307,7 +305,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>Sends FIN, unless the connection has ended. Of a carrier, once its last flush has completed: nothing is left here then. Any thread.</summary>
     internal void ShutdownSend()
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             if (!Has(State.PeerGone | State.Closed))
             {
@@ -319,16 +317,24 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     /// <summary>No thread sends any more once this has returned. Loop only.</summary>
     internal void Close()
     {
-        lock (_continuation)
+        lock (_bridge)
         {
             _state |= State.Closed;
         }
         OnPeerGone();
     }
 
-    // Under the lock.
+    private void DispatchIf(bool isDue)
+    {
+        if (isDue)
+        {
+            _continuation!.Dispatch();
+        }
+    }
 
-    private bool TakeIfDue() => Has(State.Waiting) && HasResult && _continuation.TryTake();
+    // Under the lock, which is the bridge: nobody else sees that object, and it is one less per idle connection.
+
+    private bool TakeIfDue() => Has(State.Waiting) && HasResult && _continuation!.TryTake();
 
     private FlushResult TakeResult()
     {
@@ -348,21 +354,24 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         {
             return true;
         }
-        if (_heldNumber == 0)
+        if (_held <= 0)
         {
             if (_buffer.Flushed == 0 || _bridge.IsReaderWaiting || _bridge.IsStreaming || _bridge.Connection.Loop.HeldFlushes is not { } held)
             {
                 return false;
             }
-            _heldNumber = ++_heldCount;
-            held.Add(this, _heldNumber);
+            _held = 1 - _held;
+            held.Add(this, _held);
         }
         return true;
     }
 
     private bool Send()
     {
-        _heldNumber = 0;
+        if (_held > 0)
+        {
+            _held = -_held;
+        }
         if (_buffer.Flushed == 0 || Has(State.Blocked | State.PeerGone | State.Closed))
         {
             Pause();

@@ -11,12 +11,15 @@ internal interface IPipeSide
 {
     PipeBridge Bridge { get; }
 
+    /// <summary>What guards it, continuation included.</summary>
+    object Lock { get; }
+
     /// <summary>Makes the wait end with a cancelled result. True: the continuation was taken. Under the lock.</summary>
     bool CancelWait();
 }
 
 /// <summary>The code that waits for one side of a pipe, the token that may end the wait, and how the code is run: on the loop's thread or on the thread pool.</summary>
-/// <remarks>The side locks this object, which nobody else sees. That lock guards everything up to <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
+/// <remarks>The side's lock guards everything up to <see cref="TryTake"/>; from a successful TryTake until it runs, the continuation belongs to whoever runs it.</remarks>
 internal sealed class PipeContinuation(IPipeSide side) : IApplicationCall, IThreadPoolWorkItem
 {
     private Action<object?>? _continuation;
@@ -71,7 +74,7 @@ internal sealed class PipeContinuation(IPipeSide side) : IApplicationCall, IThre
     public void Cancel()
     {
         bool isDue;
-        lock (this)
+        lock (side.Lock)
         {
             isDue = side.CancelWait();
         }
@@ -84,7 +87,7 @@ internal sealed class PipeContinuation(IPipeSide side) : IApplicationCall, IThre
     private void OnTokenCancelled()
     {
         bool isDue;
-        lock (this)
+        lock (side.Lock)
         {
             // None: the wait has ended while this callback was on its way, or it has not begun (TryRegister calls it for a cancelled token).
             isDue = _registration != default && side.CancelWait();

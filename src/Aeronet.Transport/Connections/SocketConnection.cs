@@ -20,7 +20,7 @@ namespace Aeronet.Transport.Connections;
 /// Three sets of bits: <see cref="_state"/> belongs to the loop; <see cref="_interest"/> and <see cref="_posted"/> are shared, interlocked.
 /// Idle connections are many: every field here is paid ten thousand times.
 /// </remarks>
-internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted
+internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConnection, IHandledConnection, ITimed, IPosted, IConnectionControls
     where TKernel : struct, IKernel
 {
     private readonly EventLoop<TKernel> _loop;
@@ -81,6 +81,10 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     }
 
     public BoundEndpoint Endpoint => _endpoint;
+
+    ILogger IConnectionControls.Logger => _loop.Logger;
+
+    int IConnectionControls.Descriptor => Volatile.Read(ref _fd);
 
     public bool IsClosed => (_state & State.Closed) != 0;
 
@@ -368,17 +372,17 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     }
 
     /// <summary>The server or the application asks to finish. Any thread, also after the end.</summary>
-    internal void PostDrain()
+    public void PostDrain()
     {
         Interlocked.Or(ref _interest, Interest.CloseRequested); // seen by the response that is being made, before the loop comes round
         PostFlag(Posted.Drain);
     }
 
     /// <summary>The server or the application asks to abort. Any thread, also after the end.</summary>
-    internal void PostAbort() => PostFlag(Posted.Abort);
+    public void PostAbort() => PostFlag(Posted.Abort);
 
     /// <summary>The features want their heartbeat timer started. Any thread, also after the end.</summary>
-    internal void PostHeartbeat() => PostFlag(Posted.Heartbeat);
+    public void PostHeartbeat() => PostFlag(Posted.Heartbeat);
 
     /// <summary>Drains or aborts at once. Loop only.</summary>
     public void Visit(bool abort)
@@ -610,19 +614,7 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
 
     private ConnectionFeatures MakeFeatures()
     {
-        ConnectionFeatures made = new(this, _loop.Logger, new Controls(this));
+        ConnectionFeatures made = ConnectionFeatures.Of(this);
         return Interlocked.CompareExchange(ref _features, made, null) ?? made;
-    }
-
-    /// <summary>What the features may do to a connection, at any time, from any thread.</summary>
-    private sealed class Controls(SocketConnection<TKernel> connection) : IConnectionControls
-    {
-        public void PostDrain() => connection.PostDrain();
-
-        public void PostAbort() => connection.PostAbort();
-
-        public void PostHeartbeat() => connection.PostHeartbeat();
-
-        public int Descriptor => Volatile.Read(ref connection._fd);
     }
 }

@@ -455,7 +455,7 @@ internal sealed partial class PipeConnection
         {
             if (_traits.HalfClose == HalfCloseBy.Bridge)
             {
-                ((PipeBridge)_transportPipes).ShutdownSend();
+                ((AeronetConnectionContext)_transportPipes).Bridge.ShutdownSend();
             }
             else if (_traits.HalfClose == HalfCloseBy.Socket && _context.Features.Get<IConnectionSocketFeature>() is { } feature)
             {

@@ -14,6 +14,7 @@ using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Foreign;
 
@@ -99,7 +100,7 @@ internal sealed partial class PipeConnection : TransportConnection, ILoopConnect
         _traits = traits;
         _onReadCompleted = OnReadCompleted;
         _onFlushed = OnFlushed;
-        _features = new ConnectionFeatures(this, host.Logger, this);
+        _features = ConnectionFeatures.Of(this);
 
         // What Kestrel puts on top of every transport.
         context.Features.Set<IConnectionLifetimeNotificationFeature>(_features);
@@ -171,6 +172,8 @@ internal sealed partial class PipeConnection : TransportConnection, ILoopConnect
     public override bool CanHalfClose => _traits.HalfClose != HalfCloseBy.Nothing && !HasPipesOfMiddleware;
 
     ref TimerLink ITimed.Timer => ref _timer;
+
+    ILogger IConnectionControls.Logger => _host.Logger;
 
     int IConnectionControls.Descriptor => -1;
 

@@ -87,7 +87,7 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     {
         using BridgeLoop loop = new();
         (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
-        PipeBridge bridge = (PipeBridge)connection.Transport;
+        PipeBridge bridge = ((AeronetConnectionContext)connection).Bridge;
         bridge.EnterFrame();
         connection.Transport.Output.Write("a"u8);
         _ = connection.Transport.Output.FlushAsync();
@@ -105,7 +105,7 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     {
         using BridgeLoop loop = new();
         (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
-        PipeBridge bridge = (PipeBridge)connection.Transport;
+        PipeBridge bridge = ((AeronetConnectionContext)connection).Bridge;
         bridge.WatchFrame();
         ForeignThread.Run(() =>
         {

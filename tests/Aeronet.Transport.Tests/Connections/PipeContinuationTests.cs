@@ -51,7 +51,7 @@ public sealed class PipeContinuationTests
         Side side = new();
         PipeContinuation continuation = new(side);
         using CancellationTokenSource source = new();
-        Assert.True(Register(continuation, source.Token));
+        Assert.True(Register(side, continuation, source.Token));
         source.Cancel();
         Assert.Equal(1, side.Cancellations);
     }
@@ -61,7 +61,7 @@ public sealed class PipeContinuationTests
     {
         Side side = new();
         PipeContinuation continuation = new(side);
-        Assert.False(Register(continuation, new CancellationToken(canceled: true)));
+        Assert.False(Register(side, continuation, new CancellationToken(canceled: true)));
         Assert.Equal(0, side.Cancellations);
     }
 
@@ -73,7 +73,7 @@ public sealed class PipeContinuationTests
         using CancellationTokenSource source = new();
         Thread cancelling = new(source.Cancel);
         CancellationTokenRegistration taken;
-        lock (continuation)
+        lock (side.Lock)
         {
             Assert.True(continuation.TryRegister(source.Token));
             cancelling.Start();
@@ -85,9 +85,9 @@ public sealed class PipeContinuationTests
         Assert.Equal(0, side.Cancellations);
     }
 
-    private static bool Register(PipeContinuation continuation, CancellationToken token)
+    private static bool Register(Side side, PipeContinuation continuation, CancellationToken token)
     {
-        lock (continuation)
+        lock (side.Lock)
         {
             return continuation.TryRegister(token);
         }
@@ -98,6 +98,8 @@ public sealed class PipeContinuationTests
         public int Cancellations { get; private set; }
 
         public PipeBridge Bridge => throw new InvalidOperationException("Nothing here needs a connection.");
+
+        public object Lock { get; } = new();
 
         public bool CancelWait()
         {

@@ -95,7 +95,7 @@ public sealed class CarrierFactoryTests : IAsyncDisposable
     {
         (ConnectionContext connection, Socket client) = await ConnectAsync();
         await connection.Transport.Output.WriteAsync("last"u8.ToArray());
-        ((PipeBridge)connection.Transport).ShutdownSend();
+        ((AeronetConnectionContext)connection).Bridge.ShutdownSend();
         await ReceiveAsync(client, 4);
         Assert.Equal(0, await client.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
         await client.SendAsync("more"u8.ToArray());
