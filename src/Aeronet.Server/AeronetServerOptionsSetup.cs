@@ -29,9 +29,7 @@ internal sealed class AeronetServerOptionsSetup : IConfigureOptions<AeronetServe
     public void Configure(AeronetServerOptions options)
     {
         // Words that both transports have mean the same. SocketTransportOptions.MaxReadBufferSize has no counterpart: nothing is received before it is asked for.
-        options.Transport.NoDelay = _sockets.NoDelay;
-        options.Transport.Backlog = _sockets.Backlog;
-        options.Transport.MaxWriteBufferSize = AeronetTransportOptionsSetup.ToLimit(_sockets.MaxWriteBufferSize);
+        AeronetTransportOptionsSetup.TakeOver(_sockets, options.Transport);
         options.SettingsWithoutEffect.AddRange(UnusedSettings.FindSocketSettings(_sockets));
         KestrelSwitches.Read(options);
 

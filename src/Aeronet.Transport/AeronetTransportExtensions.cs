@@ -16,7 +16,7 @@ namespace Microsoft.AspNetCore.Hosting;
 public static class AeronetTransportExtensions
 {
     /// <summary>Kestrel keeps its HTTP and gets Aeronet's sockets. Before or after Kestrel's own registration.</summary>
-    /// <remarks>What was configured for Kestrel's sockets (<see cref="SocketTransportOptions"/>: NoDelay, Backlog, buffer limits) still holds. Endpoints that Aeronet cannot bind go to Kestrel's sockets.</remarks>
+    /// <remarks>What was configured for Kestrel's sockets (<see cref="SocketTransportOptions"/>: NoDelay, Backlog, buffer limits, CreateBoundListenSocket) still holds; how its threads work (IOQueueCount, UnsafePreferInlineScheduling, WaitForDataBeforeAllocatingBuffer) means nothing here. Endpoints that Aeronet cannot bind go to Kestrel's sockets.</remarks>
     /// <param name="builder">The web host's builder, e.g. <c>WebApplicationBuilder.WebHost</c>.</param>
     /// <returns>The same builder.</returns>
     public static IWebHostBuilder UseAeronetTransport(this IWebHostBuilder builder)

@@ -19,7 +19,7 @@ namespace Aeronet.Transport;
 /// <summary>Listens with Aeronet's loops for anything that takes its connections as <see cref="ConnectionContext"/>: Kestrel, <c>ConnectionHandler</c> servers, brokers.</summary>
 /// <remarks>
 /// All endpoints share the loops. They start with the first <see cref="BindAsync"/> and end when the last listener was disposed and its connections are gone.
-/// Where there is no epoll (<see cref="AeronetTransportOptions.Backend"/>) there are no loops either: its listeners are those of the framework's sockets.
+/// Where there is no epoll (<see cref="AeronetTransportOptions.Backend"/>) there are no loops either: its listeners are those of the framework's sockets, with the same options as far as these know them.
 /// Register it with <c>UseAeronetTransport()</c> or <c>AddAeronetTransport()</c>. Members may be called from any thread.
 /// </remarks>
 public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConnectionListenerFactorySelector
@@ -50,10 +50,9 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
         _tls = tls;
     }
 
-    /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets, where the loops can run on epoll (<see cref="AeronetTransportOptions.Backend"/>). What is declined goes to the factory that was registered before, Kestrel's sockets as a rule.</summary>
+    /// <summary>True for IP endpoints, Unix domain sockets and file handles of sockets. What is declined goes to the factory that was registered before, Kestrel's sockets as a rule.</summary>
     /// <param name="endpoint">What an application wants to listen on.</param>
-    /// <exception cref="PlatformNotSupportedException"><see cref="TransportBackend.Epoll"/> was asked for, and there is none here.</exception>
-    public bool CanBind(EndPoint endpoint) => LoopBackend.Resolve(_options.Value.Backend, out _) == TransportBackend.Epoll && endpoint switch
+    public bool CanBind(EndPoint endpoint) => endpoint switch
     {
         IPEndPoint => true,
         UnixDomainSocketEndPoint => true,
@@ -72,7 +71,10 @@ public sealed class AeronetTransportFactory : IConnectionListenerFactory, IConne
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        _sockets ??= PortableSockets.TryMake(_options.Value, _loggerFactory);
+        if (_sockets is null && (_sockets = PortableSockets.TryMake(_options.Value, _loggerFactory)) is not null)
+        {
+            PortableSockets.ReportOptionsWithoutEffect(_options.Value, isForPipes: true, _loggerFactory);
+        }
         if (_sockets is not null)
         {
             return await _sockets.BindAsync(endpoint, cancellationToken).ConfigureAwait(false);

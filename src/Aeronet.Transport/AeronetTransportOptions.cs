@@ -80,6 +80,9 @@ public sealed class AeronetTransportOptions
     /// <summary>Pipes only (<c>UseAeronetTransport</c>, connection middleware): an aborted connection ends with FIN instead of RST. Default false.</summary>
     public bool FinOnError { get; set; }
 
+    /// <summary>Kestrel's <c>SocketTransportOptions.CreateBoundListenSocket</c> where the application has set it; all loops share the socket. Null: Aeronet makes its own.</summary>
+    internal System.Func<System.Net.EndPoint, System.Net.Sockets.Socket>? CreateBoundListenSocket { get; set; }
+
     /// <summary>For tests: asked where a loop could go on with another thread; true does it.</summary>
     internal System.Func<bool>? HandOffProbe { get; set; }
 

@@ -1,3 +1,4 @@
+using System;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
@@ -8,11 +9,20 @@ internal sealed class AeronetTransportOptionsSetup(IOptions<SocketTransportOptio
 {
     public void Configure(AeronetTransportOptions options)
     {
-        options.NoDelay = sockets.Value.NoDelay;
-        options.Backlog = sockets.Value.Backlog;
+        TakeOver(sockets.Value, options);
         options.MaxReadBufferSize = ToLimit(sockets.Value.MaxReadBufferSize);
-        options.MaxWriteBufferSize = ToLimit(sockets.Value.MaxWriteBufferSize);
     }
+
+    /// <summary>What means the same for everything that listens on the loops.</summary>
+    internal static void TakeOver(SocketTransportOptions sockets, AeronetTransportOptions options)
+    {
+        options.NoDelay = sockets.NoDelay;
+        options.Backlog = Math.Clamp(sockets.Backlog, 1, AeronetTransportOptionsValidator.BacklogMax); // whatever it says, the kernel has a limit of its own
+        options.MaxWriteBufferSize = ToLimit(sockets.MaxWriteBufferSize);
+        options.CreateBoundListenSocket = sockets.CreateBoundListenSocket.Equals(s_defaults.CreateBoundListenSocket) ? null : sockets.CreateBoundListenSocket;
+    }
+
+    private static readonly SocketTransportOptions s_defaults = new();
 
     /// <summary>Kestrel's buffer limits: 0 and null both mean none.</summary>
     internal static long? ToLimit(long? bufferSize) => bufferSize is > 0 ? bufferSize : null;

@@ -17,6 +17,8 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
 
     public const int ReadPerEventMax = 1 << 30;
 
+    internal const int BacklogMax = 65_535;
+
     /// <summary>For options that come without a host, which would have validated them at start.</summary>
     /// <exception cref="OptionsValidationException">An option is out of range.</exception>
     public static AeronetTransportOptions Check(AeronetTransportOptions options)
@@ -33,7 +35,7 @@ internal sealed class AeronetTransportOptionsValidator : IValidateOptions<Aerone
             faults.Add(Text(nameof(options.Backend), (long)options.Backend, "Auto, Epoll or Sockets"));
         }
         Range(faults, nameof(options.IOThreadCount), options.IOThreadCount, 1, 1024);
-        Range(faults, nameof(options.Backlog), options.Backlog, 1, 65_535);
+        Range(faults, nameof(options.Backlog), options.Backlog, 1, BacklogMax);
         Range(faults, nameof(options.InitialReadSize), options.InitialReadSize, 512, 1 << 20);
         Range(faults, nameof(options.BodyReadSize), options.BodyReadSize, 512, 1 << 20);
         Range(faults, nameof(options.AcceptBatchSize), options.AcceptBatchSize, 1, 4096);

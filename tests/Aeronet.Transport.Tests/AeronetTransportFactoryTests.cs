@@ -1,6 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.IO.Pipelines;
+using System.Linq;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -10,7 +12,10 @@ using Aeronet.TestSupport.Hosting;
 using Aeronet.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -85,10 +90,26 @@ public sealed class AeronetTransportFactoryTests
     }
 
     [Fact]
-    public void With_the_portable_backend_everything_is_left_to_the_factory_registered_before()
+    public async Task With_the_portable_backend_the_options_hold_and_those_that_cannot_are_named_once()
     {
-        AeronetTransportFactory factory = new(Microsoft.Extensions.Options.Options.Create(new AeronetTransportOptions { Backend = TransportBackend.Sockets }), NullLoggerFactory.Instance);
-        Assert.False(factory.CanBind(new IPEndPoint(IPAddress.Any, 80)));
+        LogCapture logs = new();
+        AeronetTransportFactory factory = Factory(
+            options =>
+            {
+                options.Backend = TransportBackend.Sockets;
+                options.ReusePort = true;
+                options.UnixSocketMode = UnixFileMode.UserRead;
+                options.FinOnError = true;
+                options.CreateBoundListenSocket = static endPoint => SocketTransportOptions.CreateDefaultBoundListenSocket(new IPEndPoint(IPAddress.Loopback, ((IPEndPoint)endPoint).Port));
+            },
+            logs);
+        Assert.True(factory.CanBind(new IPEndPoint(IPAddress.Any, 0))); // declined, it would go to sockets that know nothing of our options
+        for (int i = 0; i < 2; i++)
+        {
+            await using IConnectionListener listener = await factory.BindAsync(new IPEndPoint(IPAddress.Any, 0));
+            Assert.Equal(IPAddress.Loopback, ((IPEndPoint)listener.EndPoint).Address);
+        }
+        Assert.EndsWith("Sockets: ReusePort, UnixSocketMode, FinOnError.", Assert.Single(logs.Entries, static entry => entry.Id == 1005).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -294,6 +315,66 @@ public sealed class AeronetTransportFactoryTests
         read.UnsafeOnCompleted(() => where.SetResult(Thread.CurrentThread.IsThreadPoolThread));
         await client.SendAsync("x"u8.ToArray());
         Assert.Equal(isThreadPool, await where.Task.WaitAsync(Guard.Time));
+    }
+
+    [Theory]
+    [InlineData(PipeScheduling.Inline)]
+    [InlineData(PipeScheduling.ThreadPool)]
+    public async Task An_abort_is_never_taken_for_the_peer_s_end(PipeScheduling scheduling)
+    {
+        // On Unix sockets the hang-up that an abort causes looks like the peer's FIN: half an answer would look whole.
+        string path = Path.Combine(Path.GetTempPath(), "aeronet-" + Guid.NewGuid().ToString("N"));
+        await using IConnectionListener listener = await Factory(options => options.PipeScheduling = scheduling).BindAsync(new UnixDomainSocketEndPoint(path));
+        for (int i = 0; i < 200; i++)
+        {
+            using Socket client = await ConnectAsync(listener.EndPoint);
+            await using ConnectionContext connection = await AcceptAsync(listener);
+            Task<ReadResult> read = connection.Transport.Input.ReadAsync().AsTask();
+            ConnectionAbortedException reason = new("enough");
+            connection.Abort(reason);
+            Assert.Same(reason, await Assert.ThrowsAsync<ConnectionAbortedException>(() => read.WaitAsync(Guard.Time)));
+        }
+    }
+
+    [Fact]
+    public async Task The_application_may_make_the_listening_socket()
+    {
+        List<EndPoint> asked = [];
+        ServiceCollection services = new();
+        services.Configure<SocketTransportOptions>(sockets =>
+        {
+            sockets.Backlog = 1_000_000; // Kestrel takes it, and the kernel cuts it
+            sockets.CreateBoundListenSocket = endPoint =>
+            {
+                asked.Add(endPoint);
+                return SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+            };
+        });
+        services.AddAeronetTransport(static options => options.IOThreadCount = 2);
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        AeronetTransportFactory factory = provider.GetServices<IConnectionListenerFactory>().OfType<AeronetTransportFactory>().Single();
+        IConnectionListener listener = await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        IPEndPoint bound = Assert.IsType<IPEndPoint>(listener.EndPoint);
+        Assert.Equal([new IPEndPoint(IPAddress.Loopback, 0)], asked);
+        await Assert.ThrowsAsync<AddressInUseException>(() => factory.BindAsync(bound).AsTask());
+        using (Socket client = await ConnectAsync(bound))
+        {
+            await using ConnectionContext connection = await AcceptAsync(listener);
+        }
+        await listener.DisposeAsync();
+        await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(bound)); // closed with the listener
+    }
+
+    [Fact]
+    public async Task Features_that_are_made_after_the_end_know_of_it()
+    {
+        await using IConnectionListener listener = await Factory().BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        using Socket client = await ConnectAsync(listener.EndPoint);
+        ConnectionContext connection = await AcceptAsync(listener);
+        await connection.DisposeAsync();
+        Assert.True(connection.ConnectionClosed.IsCancellationRequested);
+        Assert.Throws<InvalidOperationException>(() => connection.Features.Get<IConnectionCompleteFeature>()!.OnCompleted(static _ => Task.CompletedTask, new object()));
+        Assert.Throws<ObjectDisposedException>(() => connection.Features.Get<IConnectionSocketFeature>()!.Socket);
     }
 
     [Fact]

@@ -75,28 +75,7 @@ internal sealed class ForeignTransports
         {
             return;
         }
-        var defaults = new AeronetTransportOptions();
-        List<string> changed = [];
-        if (_options.ReusePort)
-        {
-            changed.Add(nameof(_options.ReusePort));
-        }
-        if (_options.AcceptBatchSize != defaults.AcceptBatchSize)
-        {
-            changed.Add(nameof(_options.AcceptBatchSize));
-        }
-        if (_options.UnixSocketMode is not null)
-        {
-            changed.Add(nameof(_options.UnixSocketMode));
-        }
-        if (_options.RemoveStaleUnixSocket)
-        {
-            changed.Add(nameof(_options.RemoveStaleUnixSocket));
-        }
-        if (changed.Count > 0)
-        {
-            TransportLog.OptionsWithoutEffect(_loggerFactory.CreateLogger(TransportLog.Category), backend, string.Join(", ", changed));
-        }
+        PortableSockets.ReportOptionsWithoutEffect(_options, isForPipes: false, _loggerFactory);
     }
 
     // Two of them: without middleware nothing but our own few lines runs in the pipes' callbacks, so these may run where the bytes are; middleware gets the thread pool, as on Kestrel.

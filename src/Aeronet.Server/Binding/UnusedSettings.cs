@@ -55,9 +55,5 @@ internal static class UnusedSettings
         {
             yield return "SocketTransportOptions.UnsafePreferInlineScheduling";
         }
-        if (!sockets.CreateBoundListenSocket.Equals(defaults.CreateBoundListenSocket))
-        {
-            yield return "SocketTransportOptions.CreateBoundListenSocket";
-        }
     }
 }

@@ -157,6 +157,19 @@ internal abstract partial class HttpExchange :
         }
     }
 
+    /// <summary>The tunnel over this connection has broken, by one side's doing: the other is told with a reset.</summary>
+    public void AbortTunnel()
+    {
+        lock (_abortGate)
+        {
+            if (_begun)
+            {
+                Session.EndReason ??= ConnectionErrors.ConnectionReset;
+                AbortResponse(new ConnectionAbortedException("The tunnel has broken."));
+            }
+        }
+    }
+
     /// <summary>Ends the connection because the response cannot be completed.</summary>
     /// <remarks>Any thread, at any time: a timer of the application may fire while its request ends. What comes after the end finds nothing to abort,
     /// neither the next request nor a descriptor that has been closed meanwhile.</remarks>
@@ -318,6 +331,7 @@ internal abstract partial class HttpExchange :
         IsRetired = true;
         _keepAlive = false;
         Session.OnUpgraded();
+        MinResponseDataRate = null; // a client may pause: the tunnel has a time limit of its own
         StatusCode = StatusCodes.Status200OK;
         ReasonPhrase = "Connection Established";
         await StartAsync().ConfigureAwait(false);

@@ -87,7 +87,7 @@ internal sealed class TunnelGate
                     Refuse(StatusCodes.Status503ServiceUnavailable, TunnelOutcome.LimitReached);
                     return;
                 }
-                await RelayAsync(exchange, stream, socket).ConfigureAwait(false);
+                await RelayAsync(exchange, new TunnelClient(exchange, stream, context.RequestAborted), socket).ConfigureAwait(false);
             }
         }
         finally
@@ -108,10 +108,11 @@ internal sealed class TunnelGate
             settings.Log.General.TunnelRefused(context.Connection.Id, status, outcome);
             context.Response.StatusCode = status;
             context.Response.ContentLength = 0;
+            context.Response.Headers.Connection = "close"; // what follows may be meant for the tunnel: it must not run as a request
         }
     }
 
-    private async Task RelayAsync(HttpExchange exchange, Stream client, Socket target)
+    private async Task RelayAsync(HttpExchange exchange, TunnelClient client, Socket target)
     {
         ServerSettings settings = exchange.Settings;
         settings.Metrics.TunnelRequest(TunnelOutcome.Established);
@@ -121,7 +122,7 @@ internal sealed class TunnelGate
         TunnelEnd end = TunnelEnd.Failed;
         try
         {
-            end = await new TunnelRelay(client, exchange.Output.ShutdownWhenDrained, target, _idleTimeout).RunAsync().ConfigureAwait(false);
+            end = await new TunnelRelay(client, target, _idleTimeout).RunAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -131,8 +132,21 @@ internal sealed class TunnelGate
         if (end != TunnelEnd.Completed)
         {
             target.Close(timeout: 0); // RST: the other side must not take a broken stream for a whole one
-            exchange.Abort();
+            exchange.AbortTunnel();
         }
+    }
+
+    private sealed class TunnelClient(HttpExchange exchange, Stream stream, CancellationToken aborted) : ITunnelClient
+    {
+        public Stream Stream => stream;
+
+        public bool IsLost => exchange.IsAborted;
+
+        public CancellationToken Aborted => aborted;
+
+        public bool CanHalfClose => exchange.Session.Connection.CanHalfClose;
+
+        public void EndSending() => exchange.Output.ShutdownWhenDrained();
     }
 }
 

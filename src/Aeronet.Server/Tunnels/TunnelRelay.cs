@@ -7,38 +7,67 @@ using System.Threading.Tasks;
 
 namespace Aeronet.Server.Tunnels;
 
+/// <summary>The client's side of a tunnel.</summary>
+internal interface ITunnelClient
+{
+    Stream Stream { get; }
+
+    /// <summary>Nothing reaches it any more: what is written is dropped.</summary>
+    bool IsLost { get; }
+
+    /// <summary>Fires when it is lost, and also when it has finished and the server has waited long enough.</summary>
+    CancellationToken Aborted { get; }
+
+    /// <summary>Its receiving side can be ended alone.</summary>
+    bool CanHalfClose { get; }
+
+    /// <summary>Ends the stream towards it behind what has been written.</summary>
+    void EndSending();
+}
+
 /// <summary>Bytes both ways, each direction at the pace of its receiver, until both have ended.</summary>
 internal sealed class TunnelRelay
 {
     private const int BufferBytes = 16 * 1024; // one TLS record, which is what most tunnels carry
 
-    private readonly Stream _client;
-    private readonly Action _endTowardsClient;
+    private readonly ITunnelClient _client;
     private readonly Socket _target;
     private readonly TimeSpan _idleTimeout;
 
     /// <param name="client">The upgraded connection.</param>
-    /// <param name="endTowardsClient">Ends the stream towards the client behind what has been written.</param>
     /// <param name="target">The outgoing connection; disposed of by the caller.</param>
     /// <param name="idleTimeout">Longest time without a byte in either direction.</param>
-    public TunnelRelay(Stream client, Action endTowardsClient, Socket target, TimeSpan idleTimeout)
+    public TunnelRelay(ITunnelClient client, Socket target, TimeSpan idleTimeout)
     {
         _client = client;
-        _endTowardsClient = endTowardsClient;
         _target = target;
         _idleTimeout = idleTimeout;
     }
 
-    /// <summary>Returns when both directions have ended. Failures of the network are a result, not an exception.</summary>
+    /// <summary>Returns when both directions have ended, or the target's where the client's side cannot be ended alone. Failures of the network are a result, not an exception.</summary>
     public async Task<TunnelEnd> RunAsync()
     {
         using var idle = new CancellationTokenSource();
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(idle.Token);
+        // Half-closed clients count as gone after a while: only the loss itself ends the tunnel.
+        using CancellationTokenRegistration lost = _client.Aborted.UnsafeRegister(static state =>
+        {
+            (ITunnelClient client, CancellationTokenSource broken) = ((ITunnelClient, CancellationTokenSource))state!;
+            if (client.IsLost)
+            {
+                broken.Cancel();
+            }
+        }, (_client, broken));
         idle.CancelAfter(_idleTimeout);
-        bool[] completed = await Task.WhenAll(
-            PumpAsync(toTarget: true, idle, broken),
-            PumpAsync(toTarget: false, idle, broken)).ConfigureAwait(false);
-        if (completed[0] && completed[1])
+        Task<bool> toTarget = PumpAsync(toTarget: true, idle, broken);
+        bool isTargetCompleted = await PumpAsync(toTarget: false, idle, broken).ConfigureAwait(false);
+        if (isTargetCompleted && !_client.CanHalfClose && !toTarget.IsCompleted)
+        {
+            await broken.CancelAsync().ConfigureAwait(false);
+            _ = await toTarget.ConfigureAwait(false);
+            return TunnelEnd.Completed; // the end of the exchange ends the connection behind the last byte
+        }
+        if (await toTarget.ConfigureAwait(false) && isTargetCompleted)
         {
             return TunnelEnd.Completed;
         }
@@ -54,7 +83,7 @@ internal sealed class TunnelRelay
             while (true)
             {
                 int count = toTarget
-                    ? await _client.ReadAsync(buffer, broken.Token).ConfigureAwait(false)
+                    ? await _client.Stream.ReadAsync(buffer, broken.Token).ConfigureAwait(false)
                     : await _target.ReceiveAsync(buffer, broken.Token).ConfigureAwait(false);
                 if (count == 0)
                 {
@@ -68,7 +97,11 @@ internal sealed class TunnelRelay
                 }
                 else
                 {
-                    await _client.WriteAsync(buffer.AsMemory(0, count), broken.Token).ConfigureAwait(false);
+                    await _client.Stream.WriteAsync(buffer.AsMemory(0, count), broken.Token).ConfigureAwait(false);
+                    if (_client.IsLost)
+                    {
+                        throw new IOException("The client has gone."); // writes to it succeed without end
+                    }
                 }
                 idle.CancelAfter(_idleTimeout); // a receiver that takes bytes slowly is not idle
             }
@@ -99,9 +132,9 @@ internal sealed class TunnelRelay
         {
             _target.Shutdown(SocketShutdown.Send);
         }
-        else
+        else if (_client.CanHalfClose)
         {
-            _endTowardsClient();
+            _client.EndSending();
         }
     }
 }

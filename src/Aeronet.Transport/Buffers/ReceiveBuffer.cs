@@ -57,6 +57,9 @@ internal struct ReceiveBuffer
         return _array.AsSpan(_end, Math.Min(_limit - _end, Math.Max(1, sizeHint)));
     }
 
+    /// <summary>What is free behind the bytes without moving them: none while unallocated.</summary>
+    public readonly Span<byte> Tail => _array.AsSpan(_end, _limit - _end);
+
     public void Commit(int count)
     {
         Debug.Assert(count >= 0);

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Connections;
@@ -7,12 +8,13 @@ using Microsoft.AspNetCore.Connections;
 namespace Aeronet.Transport.Connect;
 
 /// <summary>A connection as a <see cref="Stream"/>, for code that knows no pipes: <c>SocketsHttpHandler.ConnectCallback</c>, <c>SslStream</c>.</summary>
-/// <remarks>One read and one write at a time, each from any thread. Every write is flushed. Disposing the stream disposes the connection.</remarks>
+/// <remarks>One read and one write at a time, each from any thread. Every write is flushed. Disposing the stream disposes the connection: calls under way, and those on a connection that is aborted, throw <see cref="IOException"/>, later ones <see cref="ObjectDisposedException"/>.</remarks>
 public sealed class ConnectionStream : Stream
 {
     private readonly ConnectionContext _connection;
     private readonly Stream _input;
     private readonly Stream _output;
+    private bool _isDisposed;
 
     /// <summary>A stream over the connection's <see cref="ConnectionContext.Transport"/>.</summary>
     /// <param name="connection">Owned by the stream from now on.</param>
@@ -44,37 +46,87 @@ public sealed class ConnectionStream : Stream
     }
 
     /// <inheritdoc />
-    public override int Read(byte[] buffer, int offset, int count) => _input.Read(buffer, offset, count);
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     /// <inheritdoc />
-    public override int Read(Span<byte> buffer) => _input.Read(buffer);
+    public override int Read(Span<byte> buffer)
+    {
+        ThrowIfDisposed();
+        try
+        {
+            return _input.Read(buffer);
+        }
+        catch (Exception exception) when (IsEnd(exception))
+        {
+            throw Ended(exception);
+        }
+    }
 
     /// <inheritdoc />
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _input.ReadAsync(buffer, offset, count, cancellationToken);
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc />
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) => _input.ReadAsync(buffer, cancellationToken);
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        try
+        {
+            return await _input.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (IsEnd(exception))
+        {
+            throw Ended(exception);
+        }
+    }
 
     /// <inheritdoc />
-    public override void Write(byte[] buffer, int offset, int count) => _output.Write(buffer, offset, count);
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     /// <inheritdoc />
-    public override void Write(ReadOnlySpan<byte> buffer) => _output.Write(buffer);
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        ThrowIfDisposed();
+        _output.Write(buffer);
+    }
 
     /// <inheritdoc />
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _output.WriteAsync(buffer, offset, count, cancellationToken);
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc />
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken) => _output.WriteAsync(buffer, cancellationToken);
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _output.WriteAsync(buffer, cancellationToken);
+    }
 
     /// <inheritdoc />
-    public override void Flush() => _output.Flush();
+    public override void Flush()
+    {
+        ThrowIfDisposed();
+        _output.Flush();
+    }
 
     /// <inheritdoc />
-    public override Task FlushAsync(CancellationToken cancellationToken) => _output.FlushAsync(cancellationToken);
+    public override Task FlushAsync(CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _output.FlushAsync(cancellationToken);
+    }
 
     /// <inheritdoc />
-    public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken) => _input.CopyToAsync(destination, bufferSize, cancellationToken);
+    public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        try
+        {
+            await _input.CopyToAsync(destination, bufferSize, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (IsEnd(exception))
+        {
+            throw Ended(exception);
+        }
+    }
 
     /// <inheritdoc />
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
@@ -85,6 +137,7 @@ public sealed class ConnectionStream : Stream
     /// <inheritdoc />
     public override async ValueTask DisposeAsync()
     {
+        Volatile.Write(ref _isDisposed, true);
         await _connection.DisposeAsync().ConfigureAwait(false);
         await base.DisposeAsync().ConfigureAwait(false);
     }
@@ -94,9 +147,18 @@ public sealed class ConnectionStream : Stream
     {
         if (disposing)
         {
+            Volatile.Write(ref _isDisposed, true);
             // Begins the end; who wants to wait for it uses DisposeAsync.
             _ = _connection.DisposeAsync().AsTask();
         }
         base.Dispose(disposing);
     }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
+
+    // The framework's pipes are completed under their reader.
+    private bool IsEnd(Exception exception) => exception is ConnectionAbortedException || (exception is InvalidOperationException && Volatile.Read(ref _isDisposed));
+
+    // To the pipes an abort is a cancellation, to who uses streams it is none: nobody's token was cancelled.
+    private static IOException Ended(Exception exception) => new("The connection has ended: " + exception.Message, exception);
 }

@@ -27,7 +27,7 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IDuplexPipe,
     private readonly IConnectionTaker _taker;
     private ConnectionFeatures? _features;
     private IDuplexPipe? _transport; // what middleware has put in place of ours
-    private TaskCompletionSource? _ended; // made by the first DisposeAsync, under the bridge
+    private TaskCompletionSource? _ended; // made by the first DisposeAsync
     private int _due; // of Due
     private int _isEnded;
 
@@ -138,7 +138,7 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IDuplexPipe,
     void IPipeBridgeOwner.OnEnded(bool isInputEnd)
     {
         Volatile.Write(ref _isEnded, 1);
-        Interlocked.MemoryBarrier(); // either we see the waiter, or it sees the end
+        Interlocked.MemoryBarrier(); // either we see the waiter and the features, or they see the end
         int due = Volatile.Read(ref _ended) is null ? 0 : Due.CompleteDispose;
         if (isInputEnd && _features?.TakeClosedSource() is not null)
         {
@@ -200,10 +200,12 @@ internal sealed class AeronetConnectionContext : ConnectionContext, IDuplexPipe,
     {
         ConnectionFeatures features = (ConnectionFeatures)_bridge.Connection.Features;
         features.Set<IConnectionTransportFeature>(this);
-        if (Volatile.Read(ref _isEnded) != 0)
+        features = Interlocked.CompareExchange(ref _features, features, null) ?? features;
+        // Published before this look: either we see the end, or the end sees them.
+        if (Volatile.Read(ref _isEnded) != 0 && features.TakeClosedSource() is { } source)
         {
-            _ = features.TakeClosedSource(); // who asks for the token gets a cancelled one
+            features.CancelElsewhere(source); // somebody was quick; who asks later gets a cancelled token
         }
-        return Interlocked.CompareExchange(ref _features, features, null) ?? features;
+        return features;
     }
 }

@@ -383,10 +383,22 @@ internal sealed class ConnectionFeatures :
         }
     }
 
+    /// <summary>Made when the descriptor was closed already: nothing of what they are told at the end may have reached them. Any thread.</summary>
+    internal void OnMadeLate()
+    {
+        lock (_connection)
+        {
+            _isClosed = true;
+        }
+    }
+
     /// <summary>The connection has ended. Loop only.</summary>
     internal void OnClosed()
     {
-        Debug.Assert(_isClosed);
+        lock (_connection)
+        {
+            _isClosed = true; // made while the descriptor was being closed
+        }
         if (!_isInputEnded)
         {
             CancelElsewhere(_closedSource);
@@ -497,8 +509,9 @@ internal sealed class ConnectionFeatures :
         {
             lock (_connection)
             {
-                ObjectDisposedException.ThrowIf(_isClosed && _rare?.Socket is null, typeof(Socket));
-                return Made.Socket ??= new Socket(new SafeSocketHandle(Controls.Descriptor, ownsHandle: false));
+                int descriptor = Controls.Descriptor;
+                ObjectDisposedException.ThrowIf((_isClosed || descriptor < 0) && _rare?.Socket is null, typeof(Socket));
+                return Made.Socket ??= new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
             }
         }
     }

@@ -213,8 +213,8 @@ internal sealed class PipeBridge : IConnectionHandler
         {
             return;
         }
+        _reader.Fail(reason); // first: what the system call below brings looks like the peer's doing
         _writer.Abort(withFin);
-        _reader.Fail(reason);
         OnInputEnded();
         RequestLoop(Wanted.End);
     }
@@ -222,7 +222,7 @@ internal sealed class PipeBridge : IConnectionHandler
     /// <summary>A send has failed: the peer is gone. Outside of both locks.</summary>
     internal void OnSendFailed()
     {
-        _reader.Fail(new ConnectionResetException("The connection was reset by the peer."));
+        _reader.OnSendFailed();
         OnInputEnded();
     }
 

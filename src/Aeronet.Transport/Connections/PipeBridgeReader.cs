@@ -15,7 +15,7 @@ namespace Aeronet.Transport.Connections;
 /// <remarks>
 /// A read is complete when bytes lie beyond what the last <see cref="AdvanceTo(SequencePosition, SequencePosition)"/> examined, at the end of
 /// the stream, and when it is cancelled. The buffer is one contiguous array; it moves only between two reads, so a received byte stays
-/// where it is while somebody looks at it.
+/// where it is while somebody looks at it. What has come before a reset is handed out before the reset is.
 /// </remarks>
 internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult>, IPipeSide
 {
@@ -51,12 +51,20 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         PeerClosed = 64, // FIN or reset: no more edges, receive until the end
         Ended = 128, // end of stream was received
         Closed = 256, // the descriptor is closed
+        Reset = 512, // the failure is the peer's: bytes that came before it are still read
+        BytesFirst = 1024, // the same, and the reader has moved on since it last got some: one that does not would be given them for ever
+        Looked = 2048, // TryRead had nothing: AdvanceTo may follow, as with Pipe
     }
 
     private bool Has(State any) => (_state & any) != 0;
 
     /// <summary>A read that begins now, or waits, is complete.</summary>
     private bool HasResult => Has(State.Cancelled | State.Ended) || _failure is not null || (_buffer.Length > _examined && _buffer.Length >= _minimum);
+
+    /// <summary>The failure waits for the bytes before it to be read.</summary>
+    private bool HasBytesFirst => KeepsBytes && _buffer.Length >= _minimum;
+
+    private bool KeepsBytes => Has(State.BytesFirst) && _buffer.Length > _examined;
 
     private bool IsOver => Has(State.Ended | State.Closed | State.Completed) || _failure is not null;
 
@@ -78,7 +86,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             PipeErrors.ThrowIf(Has(State.Waiting), PipeErrors.Concurrent);
             PipeErrors.ThrowIf(Has(State.Reading), PipeErrors.AlreadyReading);
             _minimum = minimum;
-            if (!HasResult && Has(State.Readable) && !IsBudgetUsedUp())
+            if (WantsMore && !IsBudgetUsedUp())
             {
                 Receive();
                 if (!HasResult && Has(State.Readable))
@@ -110,7 +118,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
             PipeErrors.ThrowIf(Has(State.Waiting | State.Reading), PipeErrors.AlreadyReading);
             _minimum = 1;
-            if (!HasResult && Has(State.Readable) && !IsBudgetUsedUp())
+            if (WantsMore && !IsBudgetUsedUp())
             {
                 Receive();
             }
@@ -119,6 +127,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
                 result = TakeResult();
                 return true;
             }
+            _state |= State.Looked;
             result = default;
             return false;
         }
@@ -132,15 +141,18 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         lock (_continuation)
         {
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoReadingAllowed);
-            PipeErrors.ThrowIf(!Has(State.Reading | State.Tentative), PipeErrors.NoReadToComplete);
+            PipeErrors.ThrowIf(!Has(State.Reading | State.Tentative | State.Looked), PipeErrors.NoReadToComplete);
             if (consumed.GetObject() is not null || examined.GetObject() is not null)
             {
                 Advance(consumed, examined);
             }
-            _state &= ~(State.Reading | State.Tentative);
+            _state &= ~(State.Reading | State.Tentative | State.Looked);
             if (_failure is not null)
             {
-                ReleaseUnheld();
+                if (!KeepsBytes)
+                {
+                    ReleaseUnheld();
+                }
             }
             else if (Has(State.PeerClosed))
             {
@@ -168,6 +180,10 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             && (consumed.GetObject() is null || consumed.GetObject() == _buffer.Array)
             && (examined.GetObject() is null || examined.GetObject() == _buffer.Array);
         PipeErrors.ThrowIf(!isOurs || consumedTo < start || examinedTo > end, PipeErrors.InvalidCursor);
+        if (Has(State.Reset) && (consumedTo > start || examinedTo - start > _examined))
+        {
+            _state |= State.BytesFirst;
+        }
         _buffer.Consume(consumedTo - start);
         _examined = examinedTo - consumedTo;
         if (_buffer.Length == 0)
@@ -201,7 +217,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     {
         lock (_continuation)
         {
-            return !HasResult ? ValueTaskSourceStatus.Pending : _failure is null ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Faulted;
+            return !HasResult ? ValueTaskSourceStatus.Pending : _failure is null || HasBytesFirst ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Faulted;
         }
     }
 
@@ -271,8 +287,28 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             _ = ReceiveForWaiter();
             if (!Has(State.Ended | State.Reading) && !Has(State.Readable))
             {
-                _failure ??= new ConnectionResetException("The connection was reset by the peer.");
-                ReleaseUnheld();
+                FailByPeer();
+            }
+            isDue = TakeIfDue();
+        }
+        Report(hasEnded: false, isDue);
+    }
+
+    /// <summary>A send has found the peer gone. What it has sent before, such as the reason, is still read. Any thread.</summary>
+    internal void OnSendFailed()
+    {
+        bool isDue;
+        lock (_continuation)
+        {
+            if (!Has(State.Ended))
+            {
+                if (!IsOver && !Has(State.Reading | State.Tentative) && _buffer.Length < _bridge.Settings.ReadAheadMax)
+                {
+                    _state |= State.PeerClosed;
+                    Receive();
+                    _state &= ~State.Ended; // the failed send has taken the socket's error: what looks like an end in order behind it is none
+                }
+                FailByPeer();
             }
             isDue = TakeIfDue();
         }
@@ -288,7 +324,7 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         bool isDue;
         lock (_continuation)
         {
-            _state |= state;
+            _state = (_state | state) & ~(State.Reset | State.BytesFirst);
             if (!Has(State.Ended))
             {
                 _failure ??= reason;
@@ -336,15 +372,19 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         _state &= ~State.Waiting;
         _bridge.IsReaderWaiting = false;
         _bridge.IsStreaming = false;
-        if (_failure is not null)
+        if (_failure is not null && !HasBytesFirst)
         {
             ExceptionDispatchInfo.Throw(_failure);
         }
+        _state &= ~State.BytesFirst;
         bool isCancelled = Has(State.Cancelled);
         _state = (_state & ~State.Cancelled) | (isCancelled ? State.Tentative : State.Reading);
         ReadOnlySequence<byte> bytes = _buffer.Length > 0 ? new ReadOnlySequence<byte>(_buffer.Array, _buffer.Offset, _buffer.Length) : default;
         return new ReadResult(bytes, isCancelled, Has(State.Ended));
     }
+
+    /// <summary>Something may be there that the reader has not got: also when bytes are that it has left unexamined, because it may have forgotten to say that it needs more.</summary>
+    private bool WantsMore => Has(State.Readable) && !Has(State.Cancelled) && !IsOver && (!HasResult || _buffer.Length < _bridge.Settings.ReadAheadMax);
 
     /// <summary>True: the loop has other connections to serve, it calls again.</summary>
     private bool IsBudgetUsedUp()
@@ -388,29 +428,29 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     /// <summary>The budget of this turn did not reach to the end behind FIN, and no edge will come any more: the loop has to call again.</summary>
     private bool HasMoreAhead => Has(State.Readable) && !Has(State.Reading | State.Tentative) && !IsOver && _buffer.Length < _bridge.Settings.ReadAheadMax;
 
-    /// <summary>Receives ahead of the reader, who may want to know that the peer has finished. Not while a reader holds the buffer.</summary>
+    /// <summary>Receives ahead of the reader, who may want to know that the peer has finished. While a reader holds the buffer: as far as nothing has to be moved.</summary>
     private bool LookForEnd()
     {
-        if (Has(State.Reading | State.Tentative) || IsOver)
+        if (!IsOver && Has(State.Readable) && _buffer.Length < _bridge.Settings.ReadAheadMax)
         {
-            return IsOver;
-        }
-        if (_buffer.Length < _bridge.Settings.ReadAheadMax)
-        {
-            Receive();
+            Receive(isHeld: Has(State.Reading | State.Tentative));
         }
         return IsOver;
     }
 
-    private void Receive()
+    private void Receive(bool isHeld = false)
     {
         Debug.Assert(!IsOver);
-        Debug.Assert(!Has(State.Reading));
+        Debug.Assert(isHeld || !Has(State.Reading));
         TransportConnection connection = _bridge.Connection;
         PipeBridgeSettings settings = _bridge.Settings;
         do
         {
-            Span<byte> free = _buffer.GetFree(connection.Loop.Blocks, Math.Min(_readSize, settings.ReadPerEventMax));
+            Span<byte> free = isHeld ? _buffer.Tail : _buffer.GetFree(connection.Loop.Blocks, Math.Min(_readSize, settings.ReadPerEventMax));
+            if (free.IsEmpty)
+            {
+                return;
+            }
             IoResult result = connection.Receive(free);
             if (result.HasBytes)
             {
@@ -428,13 +468,27 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             }
             else if (result.IsFailed)
             {
-                _failure = new ConnectionResetException("The connection was reset by the peer.");
+                FailByPeer();
             }
             _state &= ~State.Readable; // a short read means drained: the next bytes bring an edge
             break;
         }
         while (MustReceiveMore(settings));
-        if (_buffer.Length == 0 || _failure is not null)
+        if (_buffer.Length == 0)
+        {
+            ReleaseUnheld();
+        }
+    }
+
+    private void FailByPeer()
+    {
+        if (_failure is not null)
+        {
+            return;
+        }
+        _failure = new ConnectionResetException("The connection was reset by the peer.");
+        _state |= State.Reset | State.BytesFirst;
+        if (!KeepsBytes)
         {
             ReleaseUnheld();
         }

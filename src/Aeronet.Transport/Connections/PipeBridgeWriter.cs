@@ -87,6 +87,32 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
     }
 
+    /// <remarks>As Pipe's: a token that is cancelled already keeps the bytes out, so that whoever tries again does not send them twice.</remarks>
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        lock (_bridge)
+        {
+            PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
+            if (Has(State.PeerGone))
+            {
+                return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
+            }
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+            }
+            for (ReadOnlySpan<byte> left = source.Span; !left.IsEmpty;)
+            {
+                Span<byte> into = _buffer.GetSpan(Blocks, sizeHint: 1);
+                int count = Math.Min(left.Length, into.Length);
+                left[..count].CopyTo(into);
+                _ = _buffer.TryAdvance(count);
+                left = left[count..];
+            }
+        }
+        return FlushAsync(cancellationToken);
+    }
+
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)

@@ -290,9 +290,8 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
         Debug.Assert(!IsClosed);
         _state |= State.Closed;
         _loop.Timers.Cancel(this);
+        int fd = Interlocked.Exchange(ref _fd, -1); // a barrier: features that we do not see below see it
         _features?.OnClosing(_loop);
-        int fd = _fd;
-        _fd = -1;
         // Closing takes the descriptor out of the epoll set; events already fetched miss by their generation.
         _ = _loop.Kernel.Close(fd);
         _loop.Forget(this, _key);
@@ -615,6 +614,12 @@ internal sealed class SocketConnection<TKernel> : TransportConnection, ILoopConn
     private ConnectionFeatures MakeFeatures()
     {
         ConnectionFeatures made = ConnectionFeatures.Of(this);
-        return Interlocked.CompareExchange(ref _features, made, null) ?? made;
+        made = Interlocked.CompareExchange(ref _features, made, null) ?? made;
+        // Published before this look: either we see the end, or the end sees them.
+        if (Volatile.Read(ref _fd) < 0)
+        {
+            made.OnMadeLate();
+        }
+        return made;
     }
 }

@@ -453,17 +453,17 @@ internal sealed partial class PipeConnection
     {
         try
         {
-            if (_traits.HalfClose == HalfCloseBy.Bridge)
+            if (HasPipesOfMiddleware)
+            {
+                Call(Due.Complete); // it flushes; the socket's own end could overtake what the middleware still holds
+            }
+            else if (_traits.HalfClose == HalfCloseBy.Bridge)
             {
                 ((AeronetConnectionContext)_transportPipes).Bridge.ShutdownSend();
             }
             else if (_traits.HalfClose == HalfCloseBy.Socket && _context.Features.Get<IConnectionSocketFeature>() is { } feature)
             {
                 feature.Socket.Shutdown(SocketShutdown.Send);
-            }
-            else if (HasPipesOfMiddleware)
-            {
-                Call(Due.Complete); // it flushes
             }
             else
             {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
@@ -37,20 +38,51 @@ internal sealed class PortableSockets
         return new PortableSockets(options, loggerFactory);
     }
 
+    /// <summary>Says which options the framework's sockets do not know; with <paramref name="isForPipes"/> also those that are about pipes, as <c>UseAeronetTransport()</c> hands them out.</summary>
+    public static void ReportOptionsWithoutEffect(AeronetTransportOptions options, bool isForPipes, ILoggerFactory loggerFactory)
+    {
+        AeronetTransportOptions defaults = new();
+        List<string> changed = [];
+        if (options.ReusePort)
+        {
+            changed.Add(nameof(options.ReusePort));
+        }
+        if (options.AcceptBatchSize != defaults.AcceptBatchSize)
+        {
+            changed.Add(nameof(options.AcceptBatchSize));
+        }
+        if (options.UnixSocketMode is not null)
+        {
+            changed.Add(nameof(options.UnixSocketMode));
+        }
+        if (options.RemoveStaleUnixSocket)
+        {
+            changed.Add(nameof(options.RemoveStaleUnixSocket));
+        }
+        if (isForPipes && options.FinOnError)
+        {
+            changed.Add(nameof(options.FinOnError));
+        }
+        if (changed.Count > 0)
+        {
+            TransportLog.OptionsWithoutEffect(loggerFactory.CreateLogger(TransportLog.Category), TransportBackend.Sockets, string.Join(", ", changed));
+        }
+    }
+
     // Scheduling stays the thread pool's: inline, code that blocks would keep the thread that serves all sockets of the process, and nothing takes over from it.
     private PortableSockets(AeronetTransportOptions options, ILoggerFactory loggerFactory)
     {
         long? writeBufferMax = options.MaxWriteBufferSize is 0 ? 1 : options.MaxWriteBufferSize; // their 0 is no limit, ours waits for every byte
         _noDelay = options.NoDelay;
-        _listeners = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions
-            {
-                Backlog = options.Backlog,
-                NoDelay = options.NoDelay,
-                MaxReadBufferSize = options.MaxReadBufferSize,
-                MaxWriteBufferSize = writeBufferMax,
-            }),
-            loggerFactory);
+        SocketTransportOptions sockets = new()
+        {
+            Backlog = options.Backlog,
+            NoDelay = options.NoDelay,
+            MaxReadBufferSize = options.MaxReadBufferSize,
+            MaxWriteBufferSize = writeBufferMax,
+        };
+        sockets.CreateBoundListenSocket = options.CreateBoundListenSocket ?? sockets.CreateBoundListenSocket;
+        _listeners = new SocketTransportFactory(Options.Create(sockets), loggerFactory);
         _connections = new SocketConnectionContextFactory(
             new SocketConnectionFactoryOptions
             {

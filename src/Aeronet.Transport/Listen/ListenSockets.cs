@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Aeronet.Transport.Listen;
 
-/// <summary>The listening descriptors of one endpoint: one per loop for TCP, one for all for Unix sockets and inherited handles.</summary>
+/// <summary>The listening descriptors of one endpoint: one per loop for TCP, one for all for Unix sockets, inherited handles and sockets that the application makes.</summary>
 /// <remarks>
 /// <b>Address in use.</b> SO_REUSEPORT alone would let a second server start on our port unnoticed. So the first socket is bound without
 /// it, which fails if anybody listens there, and gets it afterwards; only then can the sockets of the other loops join.
@@ -43,6 +43,9 @@ internal sealed class ListenSockets
     /// <summary>All loops watch one descriptor, which none of them closes.</summary>
     public bool IsShared { get; private init; }
 
+    // Non-null when the application has made the only descriptor.
+    private Socket? Made { get; init; }
+
     public int SocketCount => _descriptors.Length;
 
     public int DescriptorOf(int loop) => IsShared ? _descriptors[0] : _descriptors[loop];
@@ -50,6 +53,7 @@ internal sealed class ListenSockets
     /// <summary>Binds and listens. Whatever fails, nothing stays open or on disk.</summary>
     public static ListenSockets Open(EndPoint endPoint, AeronetTransportOptions options, int loopCount, ILogger logger) => endPoint switch
     {
+        _ when options.CreateBoundListenSocket is { } create => OpenMade(create, endPoint, options),
         IPEndPoint ip => OpenTcp(ip, options, loopCount),
         UnixDomainSocketEndPoint unix => OpenUnix(unix, options, logger),
         FileHandleEndPoint handle => OpenHandle(handle, options),
@@ -63,6 +67,7 @@ internal sealed class ListenSockets
         {
             _ = Descriptors.Close(_descriptors[0]);
         }
+        Made?.Dispose();
         RemoveFile();
     }
 
@@ -228,6 +233,34 @@ internal sealed class ListenSockets
         {
             throw new NotSupportedException($"The handle {endPoint.FileHandle} cannot be listened on: it must be a stream socket.");
         }
+        return Listen(fd, endPoint, options);
+    }
+
+    /// <summary>Takes the socket that the application makes for the endpoint: bound, not listening (<c>SocketTransportOptions.CreateBoundListenSocket</c>).</summary>
+    private static ListenSockets OpenMade(Func<EndPoint, Socket> create, EndPoint endPoint, AeronetTransportOptions options)
+    {
+        Socket socket;
+        try
+        {
+            socket = create(endPoint);
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            throw new AddressInUseException($"Cannot listen on {endPoint}: the address is in use.", exception);
+        }
+        try
+        {
+            return Listen((int)socket.SafeHandle.DangerousGetHandle(), endPoint, options, socket);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static ListenSockets Listen(int fd, EndPoint endPoint, AeronetTransportOptions options, Socket? made = null)
+    {
         Check(Native.Libc.Sockets.GetLocalName(fd, out SockAddr name), endPoint);
         bool isTcp = name.Family is SockAddr.InterNetwork or SockAddr.InterNetworkV6;
         Check(Descriptors.SetNonBlocking(fd), endPoint);
@@ -237,7 +270,7 @@ internal sealed class ListenSockets
             Check(Native.Libc.Sockets.SetNoDelay(fd, options.NoDelay), endPoint);
         }
         Check(Native.Libc.Sockets.Listen(fd, options.Backlog), endPoint);
-        return new ListenSockets([fd], ownsDescriptors: false, name.ToEndPoint() ?? endPoint, isTcp) { IsShared = true };
+        return new ListenSockets([fd], ownsDescriptors: false, name.ToEndPoint() ?? endPoint, isTcp) { IsShared = true, Made = made };
     }
 
     private static EndPoint LocalName(int fd, EndPoint asked)

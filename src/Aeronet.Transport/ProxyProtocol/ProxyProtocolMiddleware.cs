@@ -43,7 +43,9 @@ internal sealed class ProxyProtocolMiddleware
 
     private async Task<ProxyProtocolOutcome> ReadHeaderAsync(ConnectionContext context)
     {
-        using var patience = new CancellationTokenSource(_options.Timeout);
+        CancellationToken stop = context.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        patience.CancelAfter(_options.Timeout);
         PipeReader input = context.Transport.Input;
         try
         {
@@ -75,7 +77,7 @@ internal sealed class ProxyProtocolMiddleware
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested)
         {
-            return ProxyProtocolOutcome.TimedOut;
+            return stop.IsCancellationRequested ? ProxyProtocolOutcome.Closed : ProxyProtocolOutcome.TimedOut; // a stop waits for nobody who has said nothing
         }
         catch (Exception exception) when (exception is System.IO.IOException or ConnectionAbortedException)
         {

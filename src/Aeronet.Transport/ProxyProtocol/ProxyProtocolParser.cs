@@ -160,7 +160,7 @@ internal static class ProxyProtocolParser
     }
 
     private static bool TryReadPort(string text, out int port) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= ushort.MaxValue && (text.Length == 1 || text[0] != '0');
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && !text.Contains('\0', StringComparison.Ordinal) && port <= ushort.MaxValue && (text.Length == 1 || text[0] != '0');
 
     // ---- Version 2: binary --------------------------------------------------------------------------------------------
 
@@ -189,34 +189,39 @@ internal static class ProxyProtocolParser
         }
         bool isLocal = bytes[12] == 0x20;
         ReadOnlySpan<byte> rest = bytes[FixedPart..size];
+        if (isLocal || bytes[13] == 0)
+        {
+            // Section 2.2: LOCAL is to be accepted whatever the block says, family included, and UNSPEC says nothing of addresses. Fields are read where they can be.
+            List<ProxyProtocolField>? some = TryReadAddresses(bytes[13], ref rest, out _, out _) && TryReadFields(bytes[..size], rest, out List<ProxyProtocolField> read) ? read : null;
+            header = new ProxyProtocolHeader { Version = 2, IsLocal = isLocal, Fields = some ?? [] };
+            consumed = size;
+            return ProxyProtocolStatus.Done;
+        }
         if (!TryReadAddresses(bytes[13], ref rest, out EndPoint? source, out EndPoint? destination) || !TryReadFields(bytes[..size], rest, out List<ProxyProtocolField> fields))
         {
             return ProxyProtocolStatus.Malformed;
         }
-        header = isLocal
-            ? new ProxyProtocolHeader { Version = 2, IsLocal = true, Fields = fields } // section 2.2: the addresses are to be discarded
-            : new ProxyProtocolHeader { Version = 2, Source = source, Destination = destination, Fields = fields };
+        header = new ProxyProtocolHeader { Version = 2, Source = source, Destination = destination, Fields = fields };
         consumed = size;
         return ProxyProtocolStatus.Done;
     }
 
-    // Takes the addresses off rest. Kinds that are not streams, or not known, stay unknown: section 2.2 wants them accepted.
+    // Takes the addresses off rest. Section 2.2: unspecified ones and datagrams have none to tell, other values are invalid.
     private static bool TryReadAddresses(byte familyAndProtocol, ref ReadOnlySpan<byte> rest, out EndPoint? source, out EndPoint? destination)
     {
         source = null;
         destination = null;
         (int length, bool isStream) = (familyAndProtocol >> 4, familyAndProtocol & 0xF) switch
         {
-            (1, var protocol) => (4, protocol == 1),
-            (2, var protocol) => (16, protocol == 1),
-            (3, var protocol) => (108, protocol == 1),
-            (0, _) => (0, false), // no addresses: fields may follow
+            (1, <= 2 and var protocol) => (4, protocol == 1),
+            (2, <= 2 and var protocol) => (16, protocol == 1),
+            (3, <= 2 and var protocol) => (108, protocol == 1),
+            (0, <= 2) => (0, false), // no addresses: fields may follow
             _ => (-1, false),
         };
         if (length < 0)
         {
-            rest = []; // how long these addresses are, and so where fields begin, nobody knows
-            return true;
+            return false;
         }
         int size = length == 0 ? 0 : length == 108 ? 216 : (2 * length) + 4;
         if (rest.Length < size)

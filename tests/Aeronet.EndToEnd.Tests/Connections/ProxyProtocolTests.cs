@@ -109,6 +109,18 @@ public sealed class ProxyProtocolTests
     }
 
     [Theory, BothServers]
+    public async Task A_stop_does_not_wait_for_a_header_that_does_not_come(ServerKind server)
+    {
+        await using AppHost host = await StartAsync(server, static options => options.Timeout = TimeSpan.FromMinutes(10));
+        await using RawClient silent = await host.ConnectAsync();
+        await using RawClient speaking = await host.ConnectAsync();
+        await speaking.SendAsync(Version1 + Get); // accepted behind the silent one
+        Assert.StartsWith(Seen, (await speaking.ReadResponseAsync()).Text, StringComparison.Ordinal);
+        await host.StopAsync().WaitAsync(Guard.Time);
+        await silent.ExpectCloseAsync();
+    }
+
+    [Theory, BothServers]
     public async Task Optional_lets_connections_without_a_header_pass(ServerKind server)
     {
         await using AppHost host = await StartAsync(server, static options => options.IsRequired = false);

@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.IO;
+using System.IO.Pipelines;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
@@ -13,7 +14,10 @@ using Aeronet.Server;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Wire;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -42,9 +46,14 @@ public sealed class ConnectTunnelTests
         await peer.SendAsync("answer"u8.ToArray());
         Assert.Equal("answer", await client.ReadTextAsync(6));
 
-        // The target ends first: the client sees it, and may still send.
+        // The target ends first: the client sees it, and may still send; behind middleware with pipes of its own nothing can end alone.
         peer.Shutdown(SocketShutdown.Send);
         await client.ExpectCloseAsync();
+        if (server == ServerKind.AeronetMiddleware)
+        {
+            Assert.Equal(0, await peer.ReceiveAsync(new byte[1]).WaitAsync(Guard.Time));
+            return;
+        }
         await client.SendAsync("late");
         Assert.Equal("late", await ReceiveAsync(peer, 4));
         client.ShutdownSend();
@@ -122,7 +131,80 @@ public sealed class ConnectTunnelTests
             peer.Close(timeout: 0);
             await Assert.ThrowsAsync<IOException>(client.ReadToEndAsync);
         }
+        const int ApplicationAborted = 34;
+        Assert.DoesNotContain(host.Logs.Entries, static entry => entry.Id == ApplicationAborted); // the application has done nothing
     }
+
+    [Theory, AeronetOnly]
+    public async Task A_client_that_goes_in_the_middle_of_a_download_gives_its_place_back(ServerKind server)
+    {
+        using Target target = new();
+        await using AppHost host = await StartAsync(server, target.Authority, static tunnels => tunnels.MaxConcurrentTunnels = 1);
+        (RawClient client, Socket peer) = await OpenAsync(host, target);
+        using (peer)
+        {
+            await peer.SendAsync("some"u8.ToArray());
+            Assert.Equal("some", await client.ReadTextAsync(4));
+            await client.DisposeAsync(); // nothing unread: FIN first, which looks like a half close, and a reset only for what comes then
+            byte[] more = new byte[16 * 1024];
+            await Assert.ThrowsAsync<SocketException>(async () =>
+            {
+                while (true)
+                {
+                    await peer.SendAsync(more).WaitAsync(Guard.Time);
+                }
+            });
+        }
+        await host.Logs.WaitForAsync(static entry => entry.Id == 3022);
+    }
+
+    [Theory]
+    [InlineData(ServerKind.Aeronet)]
+    [InlineData(ServerKind.AeronetThreadPool)]
+    [InlineData(ServerKind.AeronetSockets)]
+    public async Task The_end_of_the_target_does_not_overtake_what_middleware_still_holds(ServerKind server)
+    {
+        using Target target = new();
+        await using AppHost host = await StartAsync(server, target.Authority, kestrel: static kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.Use(static next => async connection =>
+        {
+            IDuplexPipe own = connection.Transport;
+            Pipe towardsClient = new();
+            connection.Transport = new DuplexPipe(own.Input, towardsClient.Writer);
+            Task pumping = PumpAsync(towardsClient.Reader, own.Output);
+            await next(connection);
+            await towardsClient.Writer.CompleteAsync();
+            await pumping;
+        })));
+        (RawClient client, Socket peer) = await OpenAsync(host, target);
+        await using (client)
+        using (peer)
+        {
+            await peer.SendAsync("the answer"u8.ToArray());
+            peer.Shutdown(SocketShutdown.Send);
+            Assert.Equal("the answer", await client.ReadToEndAsync());
+        }
+    }
+
+    private static async Task PumpAsync(PipeReader from, PipeWriter to)
+    {
+        ReadResult read;
+        do
+        {
+            read = await from.ReadAsync();
+            for (int i = 0; i < 1000; i++)
+            {
+                await Task.Yield(); // slow
+            }
+            foreach (ReadOnlyMemory<byte> piece in read.Buffer)
+            {
+                await to.WriteAsync(piece);
+            }
+            from.AdvanceTo(read.Buffer.End);
+        }
+        while (!read.IsCompleted);
+    }
+
+    private sealed record DuplexPipe(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 
     [Theory]
     [AeronetOnly("127.0.0.1:1", 403)]
@@ -140,7 +222,7 @@ public sealed class ConnectTunnelTests
     }
 
     [Theory, AeronetOnly]
-    public async Task A_target_that_refuses_the_connection_is_a_502_and_the_connection_goes_on(ServerKind server)
+    public async Task A_target_that_refuses_the_connection_is_a_502_and_what_follows_is_no_request(ServerKind server)
     {
         string authority;
         using (Target gone = new())
@@ -148,11 +230,15 @@ public sealed class ConnectTunnelTests
             authority = gone.Authority;
         }
         await using AppHost host = await StartAsync(server, "127.0.0.1:*");
-        await using RawClient client = await host.ConnectAsync();
-        await client.SendAsync($"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
-        Assert.Equal(502, (await client.ReadResponseAsync()).Status);
-        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        Assert.Equal("application", (await client.ReadResponseAsync()).Text);
+        foreach (string refused in new[] { authority, "not-allowed.example:443" })
+        {
+            await using RawClient client = await host.ConnectAsync();
+            await client.SendAsync($"CONNECT {refused} HTTP/1.1\r\nHost: {refused}\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"); // sent without waiting for the tunnel
+            RawResponse response = await client.ReadResponseAsync();
+            Assert.Equal(refused == authority ? 502 : 403, response.Status);
+            Assert.Equal("close", response["Connection"]);
+            await client.ExpectCloseAsync();
+        }
     }
 
     [Theory, AeronetOnly]
@@ -256,7 +342,7 @@ public sealed class ConnectTunnelTests
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => asking);
     }
 
-    private static Task<AppHost> StartAsync(ServerKind server, string allow, Action<AeronetConnectTunnelOptions>? configure = null) => AppHost.StartAsync(
+    private static Task<AppHost> StartAsync(ServerKind server, string allow, Action<AeronetConnectTunnelOptions>? configure = null, Action<KestrelServerOptions>? kestrel = null) => AppHost.StartAsync(
         server,
         static app => app.Run(static context => context.Response.WriteAsync("application")),
         builder => builder.Services.Configure<AeronetServerOptions>(options =>
@@ -264,7 +350,9 @@ public sealed class ConnectTunnelTests
             options.ConnectTunnels.Enabled = true;
             options.ConnectTunnels.Allow.Add(allow);
             configure?.Invoke(options.ConnectTunnels);
-        }));
+        }),
+        kestrel,
+        listen: kestrel is null);
 
     private static async Task<(RawClient Client, Socket Peer)> OpenAsync(AppHost host, Target target)
     {

@@ -157,12 +157,12 @@ public sealed class AeronetServerOptionsSetupTests
         builder.WebHost.UseSockets(static sockets =>
         {
             sockets.UnsafePreferInlineScheduling = true;
-            sockets.CreateBoundListenSocket = static _ => throw new NotSupportedException();
+            sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
         builder.WebHost.UseAeronet();
         List<string> unused = builder.Build().Services.GetRequiredService<IOptions<AeronetServerOptions>>().Value.SettingsWithoutEffect;
         Assert.Equal(
-            ["SocketTransportOptions.UnsafePreferInlineScheduling", "SocketTransportOptions.CreateBoundListenSocket"],
+            ["SocketTransportOptions.WaitForDataBeforeAllocatingBuffer", "SocketTransportOptions.UnsafePreferInlineScheduling"],
             unused);
     }
 

@@ -164,6 +164,49 @@ public sealed class AeronetConnectionFactoryTests
         }
     }
 
+    [Theory]
+    [InlineData(TransportBackend.Epoll)]
+    [InlineData(TransportBackend.Sockets)]
+    public async Task Exceptions_of_HttpClient_on_it_say_who_has_cancelled(TransportBackend backend)
+    {
+        using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        await using AeronetConnectionFactory factory = Factory(backend);
+        using HttpMessageInvoker client = new(new SocketsHttpHandler
+        {
+            ConnectCallback = async (context, cancellationToken) => new ConnectionStream(await factory.ConnectAsync(listener.LocalEndPoint!, cancellationToken)),
+        });
+        using CancellationTokenSource caller = new();
+        Task<HttpResponseMessage> unanswered = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, "http://a/"), caller.Token);
+        using (Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time))
+        {
+            Assert.NotEqual(0, await server.ReceiveAsync(new byte[1000]).WaitAsync(Guard.Time));
+            await caller.CancelAsync();
+            Assert.Equal(caller.Token, (await Assert.ThrowsAsync<TaskCanceledException>(() => unanswered.WaitAsync(Guard.Time))).CancellationToken);
+        }
+        Task<HttpResponseMessage> answered = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, "http://a/"), CancellationToken.None);
+        using (Socket server = await listener.AcceptAsync().WaitAsync(Guard.Time))
+        {
+            await server.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"u8.ToArray());
+            HttpResponseMessage response = await answered.WaitAsync(Guard.Time);
+            Stream content = await response.Content.ReadAsStreamAsync();
+            Task<int> reading = content.ReadAsync(new byte[10]).AsTask();
+            response.Dispose(); // too much is left to drain: it ends the connection
+            await Assert.ThrowsAnyAsync<IOException>(() => reading.WaitAsync(Guard.Time)); // nobody has cancelled
+        }
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_disposed_of_says_so()
+    {
+        using Socket listener = Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        await using AeronetConnectionFactory factory = Factory(TransportBackend.Epoll);
+        ConnectionStream stream = new(await ConnectAsync(factory, listener.LocalEndPoint!));
+        await stream.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => stream.ReadAsync(new byte[1], 0, 1));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => stream.WriteAsync(new byte[1], 0, 1));
+        Assert.Throws<ObjectDisposedException>(() => stream.Read(new byte[1], 0, 1));
+    }
+
     private static async Task AssertTalksAsync(ConnectionContext connection, Socket server)
     {
         await connection.Transport.Output.WriteAsync("ping"u8.ToArray());

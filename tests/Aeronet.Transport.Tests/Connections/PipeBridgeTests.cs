@@ -322,6 +322,128 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void What_came_before_a_reset_is_read_before_it()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        ValueTask<ReadResult> read = input.ReadAsync();
+        loop.Turn();
+        peer.Send("last words");
+        peer.Reset();
+        loop.Turn();
+        ReadResult result = read.Result;
+        Assert.Equal("last words", Encoding.Latin1.GetString(result.Buffer));
+        input.AdvanceTo(result.Buffer.GetPosition(5));
+        Assert.True(input.TryRead(out result)); // it has taken some: the rest follows
+        Assert.Equal("words", Encoding.Latin1.GetString(result.Buffer));
+        input.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+        Assert.Equal(0, loop.Inner.Loop.Blocks.RentedCount);
+    }
+
+    [Fact]
+    public void A_reader_that_does_not_move_gets_the_bytes_before_a_reset_once()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        ValueTask<ReadResult> read = input.ReadAsync();
+        loop.Turn();
+        peer.Send("last words");
+        peer.Reset();
+        loop.Turn();
+        input.AdvanceTo(read.Result.Buffer.Start);
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+    }
+
+    [Fact]
+    public void The_answer_of_a_peer_that_has_gone_is_read_though_a_send_fails()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        loop.Turn();
+        peer.Send("413 Content Too Large");
+        loop.Kernel.Fail(KernelCall.Send, Errno.EPIPE); // before its event has been seen
+        Assert.True(connection.Transport.Output.WriteAsync("more"u8.ToArray()).Result.IsCompleted);
+        PipeReader input = connection.Transport.Input;
+        Assert.True(input.TryRead(out ReadResult result));
+        Assert.Equal("413 Content Too Large", Encoding.Latin1.GetString(result.Buffer));
+        input.AdvanceTo(result.Buffer.End);
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+    }
+
+    [Fact]
+    public void An_end_in_order_behind_a_failed_send_is_none()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        loop.Turn();
+        peer.Send("half an ans");
+        peer.Finish(); // what the kernel makes of a reset whose error the send has taken
+        loop.Kernel.Fail(KernelCall.Send, Errno.ECONNRESET);
+        Assert.True(connection.Transport.Output.WriteAsync("more"u8.ToArray()).Result.IsCompleted);
+        PipeReader input = connection.Transport.Input;
+        Assert.True(input.TryRead(out ReadResult result));
+        Assert.False(result.IsCompleted);
+        input.AdvanceTo(result.Buffer.End);
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+    }
+
+    [Fact]
+    public void A_reader_that_forgets_to_examine_gets_what_comes_later_up_to_the_limit()
+    {
+        using BridgeLoop loop = new(options => options.MaxReadBufferSize = 10_000);
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        int length = 0;
+        for (int i = 0; i < 40; i++)
+        {
+            peer.Send(new string('x', 1000));
+            loop.Turn();
+            Assert.True(input.TryRead(out ReadResult result));
+            length = (int)result.Buffer.Length;
+            input.AdvanceTo(result.Buffer.Start);
+        }
+        Assert.InRange(length, 10_000, 10_000 + 4096); // and the peer has to wait with the rest
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_FIN_or_reset_is_noticed_while_the_reader_looks_at_bytes(bool isReset)
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        ValueTask<ReadResult> read = connection.Transport.Input.ReadAsync();
+        loop.Turn();
+        peer.Send("first");
+        loop.Turn();
+        ReadResult result = read.Result;
+        peer.Send("second");
+        if (isReset)
+        {
+            peer.Reset();
+        }
+        else
+        {
+            peer.Finish();
+        }
+        loop.Turn(2);
+        Assert.True(connection.ConnectionClosed.IsCancellationRequested || connection.ConnectionClosed.WaitHandle.WaitOne(TestSupport.Hosting.Guard.Time));
+        Assert.Equal("first", Encoding.Latin1.GetString(result.Buffer)); // not moved
+        connection.Transport.Input.AdvanceTo(result.Buffer.End);
+        Assert.True(connection.Transport.Input.TryRead(out result));
+        Assert.Equal("second", Encoding.Latin1.GetString(result.Buffer));
+        Assert.Equal(!isReset, result.IsCompleted);
+        connection.Transport.Input.AdvanceTo(result.Buffer.End);
+        if (isReset)
+        {
+            Assert.Throws<ConnectionResetException>(() => connection.Transport.Input.TryRead(out _));
+        }
+    }
+
+    [Fact]
     public void A_failing_receive_fails_the_read()
     {
         using BridgeLoop loop = new();
@@ -354,7 +476,7 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_FIN_while_the_reader_looks_at_bytes_is_noticed_afterwards()
+    public void A_FIN_behind_what_does_not_fit_while_the_reader_looks_at_bytes_is_noticed_afterwards()
     {
         using BridgeLoop loop = new();
         (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
@@ -363,14 +485,16 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
         peer.Send("first");
         loop.Turn();
         ReadResult result = read.Result;
-        peer.Send("second");
+        peer.Send(new string('s', 10_000));
         peer.Finish();
         loop.Turn();
+        Assert.False(connection.ConnectionClosed.IsCancellationRequested);
         Assert.Equal("first", Encoding.Latin1.GetString(result.Buffer));
         connection.Transport.Input.AdvanceTo(result.Buffer.End);
+        loop.Turn(3);
         Assert.True(connection.ConnectionClosed.IsCancellationRequested || connection.ConnectionClosed.WaitHandle.WaitOne(TestSupport.Hosting.Guard.Time));
         Assert.True(connection.Transport.Input.TryRead(out result));
-        Assert.Equal("second", Encoding.Latin1.GetString(result.Buffer));
+        Assert.Equal(10_000, result.Buffer.Length);
         Assert.True(result.IsCompleted);
     }
 

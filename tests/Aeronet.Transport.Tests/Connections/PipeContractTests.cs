@@ -302,6 +302,32 @@ public sealed class PipeContractTests(ITestOutputHelper output)
         Assert.Equal(bytes, copy.ToArray());
     }
 
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task A_reader_that_examines_nothing_gets_what_comes_later(PipeKind kind)
+    {
+        await using PipePair pair = await PipePair.MakeAsync(kind);
+        await pair.FeedAsync("ab"u8.ToArray());
+        ReadResult result = await ReadAsync(pair.Reader.ReadAtLeastAsync(2));
+        await pair.FeedAsync("c"u8.ToArray());
+        for (long start = Environment.TickCount64; result.Buffer.Length < 3; result = await ReadAsync(pair.Reader.ReadAsync()))
+        {
+            Assert.True(Environment.TickCount64 - start < Guard.Time.TotalMilliseconds);
+            pair.Reader.AdvanceTo(result.Buffer.Start);
+        }
+        Assert.Equal("abc", Text(result));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task Advancing_after_a_look_that_found_nothing_is_no_error(PipeKind kind)
+    {
+        await using PipePair pair = await PipePair.MakeAsync(kind);
+        Assert.False(pair.Reader.TryRead(out ReadResult nothing));
+        pair.Reader.AdvanceTo(nothing.Buffer.Start);
+        Assert.Throws<InvalidOperationException>(() => pair.Reader.AdvanceTo(nothing.Buffer.Start));
+        await pair.FeedAsync("a"u8.ToArray());
+        Assert.Equal("a", Text(await ReadAsync(pair.Reader.ReadAsync())));
+    }
+
     // Writing.
 
     [Theory, MemberData(nameof(Kinds))]
@@ -315,6 +341,17 @@ public sealed class PipeContractTests(ITestOutputHelper output)
         Assert.False(result.IsCompleted);
         await pair.Writer.WriteAsync("three"u8.ToArray());
         Assert.Equal("one two three"u8.ToArray(), await pair.TakeAsync(13).WaitAsync(Guard.Time));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task A_token_that_is_cancelled_already_keeps_the_bytes_out(PipeKind kind)
+    {
+        await using PipePair pair = await PipePair.MakeAsync(kind);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => FlushAsync(pair.Writer.WriteAsync("twice"u8.ToArray(), new CancellationToken(canceled: true))));
+        byte[] large = new byte[20_000]; // more than a block
+        Random.Shared.NextBytes(large);
+        await FlushAsync(pair.Writer.WriteAsync(large));
+        Assert.Equal(large, await pair.TakeAsync(large.Length).WaitAsync(Guard.Time));
     }
 
     [Theory, MemberData(nameof(Kinds))]

@@ -50,6 +50,7 @@ public sealed class ProxyProtocolParserTests
     [InlineData("PROXY TCP4 192.0.2.1 198.51.100.2 1 2 \r\n")]
     [InlineData("PROXY TCP4 192.0.2.1 198.51.100.2 01 2\r\n")]
     [InlineData("PROXY TCP4 192.0.2.1 198.51.100.2 65536 2\r\n")]
+    [InlineData("PROXY TCP4 192.0.2.1 198.51.100.2 80\0 443\0\0\r\n")]
     [InlineData("PROXY TCP4 192.0.2.1 198.51.100.2 -1 2\r\n")]
     [InlineData("PROXY TCP4 192.0.2 198.51.100.2 1 2\r\n")]
     [InlineData("PROXY TCP4 192.0.2.01 198.51.100.2 1 2\r\n")]
@@ -128,9 +129,13 @@ public sealed class ProxyProtocolParserTests
     [InlineData(0x21, 0x12, 12)]
     [InlineData(0x21, 0x22, 36)]
     [InlineData(0x21, 0x32, 216)]
-    [InlineData(0x21, 0x41, 7)]
-    [InlineData(0x21, 0xFF, 3)]
-    public void LOCAL_and_addresses_that_are_no_streams_or_not_known_leave_the_connections_own(int command, int family, int length)
+    [InlineData(0x20, 0x11, 0)]
+    [InlineData(0x20, 0x21, 12)]
+    [InlineData(0x20, 0x00, 2)]
+    [InlineData(0x20, 0x11, 13)]
+    [InlineData(0x20, 0xFF, 3)]
+    [InlineData(0x21, 0x00, 12)]
+    public void LOCAL_and_addresses_that_are_no_streams_or_unspecified_leave_the_connections_own(int command, int family, int length)
     {
         ProxyProtocolHeader header = Read(Header((byte)command, (byte)family, new byte[length]));
         Assert.Equal(command == 0x20, header.IsLocal);
@@ -226,12 +231,16 @@ public sealed class ProxyProtocolParserTests
     }
 
     [Theory]
+    [InlineData(0x41, 7)] // no such family
+    [InlineData(0xF1, 300)]
+    [InlineData(0x13, 12)] // no such protocol
+    [InlineData(0x0F, 0)]
     [InlineData(0x11, 11)]
     [InlineData(0x21, 35)]
     [InlineData(0x31, 215)]
     [InlineData(0x11, 13)] // a field of one byte
     [InlineData(0x11, 14)]
-    public void Content_that_is_too_short_for_what_it_announces_is_malformed(int family, int length) =>
+    public void Content_that_does_not_fit_what_it_announces_is_malformed(int family, int length) =>
         Assert.Equal(ProxyProtocolStatus.Malformed, Status(Header(0x21, (byte)family, new byte[length])));
 
     [Fact]
