@@ -157,6 +157,13 @@ internal abstract partial class HttpExchange :
         }
     }
 
+    /// <summary>The tunnel has ended in order: for the bytes that the client has not taken yet, the server's limits hold again.</summary>
+    public void OnTunnelCompleted()
+    {
+        MinResponseDataRate = Settings.MinResponseDataRate;
+        Output.RestartRateClock();
+    }
+
     /// <summary>The tunnel over this connection has broken, by one side's doing: the other is told with a reset.</summary>
     public void AbortTunnel()
     {

@@ -774,6 +774,18 @@ internal sealed partial class ResponseOutput : IValueTaskSource<FlushResult>, IV
         Session.Watch();
     }
 
+    /// <summary>Another rate holds from now on.</summary>
+    public void RestartRateClock()
+    {
+        lock (_gate)
+        {
+            if (_blocked)
+            {
+                StartRateClock(progressed: true);
+            }
+        }
+    }
+
     // Everything written so far is framed, so that the next send takes it.
     private void CommitFlushed()
     {

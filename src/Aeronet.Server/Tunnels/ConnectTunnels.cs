@@ -129,7 +129,11 @@ internal sealed class TunnelGate
             settings.Metrics.TunnelEnded(end);
             settings.Log.General.TunnelEnded(connectionId, end);
         }
-        if (end != TunnelEnd.Completed)
+        if (end == TunnelEnd.Completed)
+        {
+            exchange.OnTunnelCompleted();
+        }
+        else
         {
             target.Close(timeout: 0); // RST: the other side must not take a broken stream for a whole one
             exchange.AbortTunnel();

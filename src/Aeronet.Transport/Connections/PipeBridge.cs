@@ -39,13 +39,14 @@ internal sealed class PipeBridge : IConnectionHandler
     private readonly PipeBridgeReader _reader;
     private readonly PipeBridgeWriter _writer;
     private readonly IPipeBridgeOwner _owner;
-    private Exception? _abortReason; // set once, by the first abort
+    private AbortCause? _abort; // set once, by the first abort
     private int _framesOnThreadPool; // begun or about to begin
     private int _frameThread; // managed id of the thread whose flushes wait for the end of its frame; 0 for none
     private int _wanted; // what the application wants done on the loop
     private int _told; // what the owner was told
     private int _lingerBytesLeft;
     private Phase _phase; // loop only
+    private bool _hasSendFailed;
 
     public PipeBridge(TransportConnection connection, PipeBridgeSettings settings, IPipeBridgeOwner owner)
     {
@@ -62,6 +63,8 @@ internal sealed class PipeBridge : IConnectionHandler
         Lingering, // FIN is sent, what still comes is dropped
         Closed,
     }
+
+    private sealed record AbortCause(Exception Reason, bool WithFin);
 
     internal static class Wanted
     {
@@ -96,7 +99,10 @@ internal sealed class PipeBridge : IConnectionHandler
     internal bool IsStreaming { get; set; }
 
     /// <summary>Why the connection was aborted; null: it was not.</summary>
-    internal Exception? AbortReason => Volatile.Read(ref _abortReason);
+    internal Exception? AbortReason => Volatile.Read(ref _abort)?.Reason;
+
+    /// <summary>A send has met the end of the connection. Any thread.</summary>
+    internal bool HasSendFailed { get => Volatile.Read(ref _hasSendFailed); set => Volatile.Write(ref _hasSendFailed, value); }
 
     // Frames.
 
@@ -209,12 +215,17 @@ internal sealed class PipeBridge : IConnectionHandler
     /// <summary>The same, with FIN instead of RST or not.</summary>
     public void Abort(Exception reason, bool withFin)
     {
-        if (Interlocked.CompareExchange(ref _abortReason, reason, null) is not null)
+        if (Interlocked.CompareExchange(ref _abort, new AbortCause(reason, withFin), null) is not null)
         {
             return;
         }
-        _reader.Fail(reason); // first: what the system call below brings looks like the peer's doing
+        // The reader first, because what the system call brings looks like the peer's doing; whoever reads is told last, because it may complete the writer.
+        bool isDue = _reader.TryFail(reason);
         _writer.Abort(withFin);
+        if (isDue)
+        {
+            _reader.Dispatch();
+        }
         OnInputEnded();
         RequestLoop(Wanted.End);
     }
@@ -259,8 +270,9 @@ internal sealed class PipeBridge : IConnectionHandler
         {
             return;
         }
-        if (AbortReason is not null)
+        if (Volatile.Read(ref _abort) is { } abort)
         {
+            _writer.Abort(abort.WithFin); // the thread that aborts may not have come to it
             Close();
             return;
         }

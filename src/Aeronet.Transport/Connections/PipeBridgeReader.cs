@@ -54,6 +54,8 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         Reset = 512, // the failure is the peer's: bytes that came before it are still read
         BytesFirst = 1024, // the same, and the reader has moved on since it last got some: one that does not would be given them for ever
         Looked = 2048, // TryRead had nothing: AdvanceTo may follow, as with Pipe
+        Dead = 4096, // reset, or a send has found the peer gone: when nothing is left to receive, that is the end
+        Stuck = 8192, // the reader has neither taken nor examined anything of what it was given last
     }
 
     private bool Has(State any) => (_state & any) != 0;
@@ -180,7 +182,9 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
             && (consumed.GetObject() is null || consumed.GetObject() == _buffer.Array)
             && (examined.GetObject() is null || examined.GetObject() == _buffer.Array);
         PipeErrors.ThrowIf(!isOurs || consumedTo < start || examinedTo > end, PipeErrors.InvalidCursor);
-        if (Has(State.Reset) && (consumedTo > start || examinedTo - start > _examined))
+        bool hasMoved = consumedTo > start || examinedTo - start > _examined;
+        _state = hasMoved ? _state & ~State.Stuck : _state | State.Stuck;
+        if (hasMoved && Has(State.Reset))
         {
             _state |= State.BytesFirst;
         }
@@ -283,12 +287,8 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         lock (_continuation)
         {
             _receivedThisEvent = 0;
-            _state |= State.Readable | State.PeerClosed;
+            _state |= State.Readable | State.PeerClosed | State.Dead;
             _ = ReceiveForWaiter();
-            if (!Has(State.Ended | State.Reading) && !Has(State.Readable))
-            {
-                FailByPeer();
-            }
             isDue = TakeIfDue();
         }
         Report(hasEnded: false, isDue);
@@ -300,15 +300,12 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         bool isDue;
         lock (_continuation)
         {
-            if (!Has(State.Ended))
+            _receivedThisEvent = 0;
+            _state |= State.Readable | State.PeerClosed | State.Dead;
+            _ = LookForEnd();
+            if (HasMoreAhead)
             {
-                if (!IsOver && !Has(State.Reading | State.Tentative) && _buffer.Length < _bridge.Settings.ReadAheadMax)
-                {
-                    _state |= State.PeerClosed;
-                    Receive();
-                    _state &= ~State.Ended; // the failed send has taken the socket's error: what looks like an end in order behind it is none
-                }
-                FailByPeer();
+                _bridge.RequestLoop(PipeBridge.Wanted.Requeue);
             }
             isDue = TakeIfDue();
         }
@@ -316,12 +313,22 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     }
 
     /// <summary>Every read throws from now on. Any thread.</summary>
-    internal void Fail(Exception reason) => Fail(reason, State.None);
+    internal void Fail(Exception reason)
+    {
+        if (TryFail(reason))
+        {
+            _continuation.Dispatch();
+        }
+    }
+
+    /// <summary>The same, but whoever waits is told by the caller: with <see cref="Dispatch"/>, if true is returned.</summary>
+    internal bool TryFail(Exception reason) => TryFail(reason, State.None);
+
+    internal void Dispatch() => _continuation.Dispatch();
 
     // Together: a read that finds the connection closed must find its reason, too.
-    private void Fail(Exception reason, State state)
+    private bool TryFail(Exception reason, State state)
     {
-        bool isDue;
         lock (_continuation)
         {
             _state = (_state | state) & ~(State.Reset | State.BytesFirst);
@@ -330,9 +337,8 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
                 _failure ??= reason;
                 ReleaseUnheld();
             }
-            isDue = TakeIfDue();
+            return TakeIfDue();
         }
-        Report(hasEnded: false, isDue);
     }
 
     /// <summary>The connection ends in order: reads throw. True when bytes may be unread in the socket. Loop only.</summary>
@@ -348,7 +354,13 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
     }
 
     /// <summary>No thread receives any more once this has returned. Loop only.</summary>
-    internal void Close() => Fail(new ConnectionAbortedException("The connection is closed."), State.Closed);
+    internal void Close()
+    {
+        if (TryFail(new ConnectionAbortedException("The connection is closed."), State.Closed))
+        {
+            _continuation.Dispatch();
+        }
+    }
 
     private void Report(bool hasEnded, bool isDue)
     {
@@ -376,15 +388,18 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
         {
             ExceptionDispatchInfo.Throw(_failure);
         }
-        _state &= ~State.BytesFirst;
         bool isCancelled = Has(State.Cancelled);
+        if (!isCancelled)
+        {
+            _state &= ~State.BytesFirst;
+        }
         _state = (_state & ~State.Cancelled) | (isCancelled ? State.Tentative : State.Reading);
         ReadOnlySequence<byte> bytes = _buffer.Length > 0 ? new ReadOnlySequence<byte>(_buffer.Array, _buffer.Offset, _buffer.Length) : default;
         return new ReadResult(bytes, isCancelled, Has(State.Ended));
     }
 
-    /// <summary>Something may be there that the reader has not got: also when bytes are that it has left unexamined, because it may have forgotten to say that it needs more.</summary>
-    private bool WantsMore => Has(State.Readable) && !Has(State.Cancelled) && !IsOver && (!HasResult || _buffer.Length < _bridge.Settings.ReadAheadMax);
+    /// <summary>A read cannot be answered without receiving, or should not be: a reader that gets the same bytes again may have forgotten to say that it needs more.</summary>
+    private bool WantsMore => Has(State.Readable) && !Has(State.Cancelled) && !IsOver && (!HasResult || (Has(State.Stuck) && _buffer.Length < _bridge.Settings.ReadAheadMax));
 
     /// <summary>True: the loop has other connections to serve, it calls again.</summary>
     private bool IsBudgetUsedUp()
@@ -462,13 +477,13 @@ internal sealed class PipeBridgeReader : PipeReader, IValueTaskSource<ReadResult
                     continue;
                 }
             }
-            else if (result.IsEndOfStream)
+            else if (result.IsEndOfStream && !_bridge.HasSendFailed)
             {
                 _state |= State.Ended;
             }
-            else if (result.IsFailed)
+            else if (!result.IsWouldBlock || Has(State.Dead))
             {
-                FailByPeer();
+                FailByPeer(); // end of stream, too: the failed send has taken the socket's error
             }
             _state &= ~State.Readable; // a short read means drained: the next bytes bring an edge
             break;

@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Threading;
@@ -33,6 +34,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         PeerGone = 16, // nobody takes bytes any more: they are dropped
         Blocked = 32, // the socket is full, OnWritable comes
         Closed = 64, // the descriptor is closed
+        Aborted = 128, // for the peer
     }
 
     private bool Has(State any) => (_state & any) != 0;
@@ -95,21 +97,16 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
             PipeErrors.ThrowIf(Has(State.Completed), PipeErrors.NoWritingAllowed);
             if (Has(State.PeerGone))
             {
+                _buffer.Flush();
+                Drop(); // what was written before, too
                 return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
             }
             if (cancellationToken.IsCancellationRequested)
             {
                 return ValueTask.FromCanceled<FlushResult>(cancellationToken);
             }
-            for (ReadOnlySpan<byte> left = source.Span; !left.IsEmpty;)
-            {
-                Span<byte> into = _buffer.GetSpan(Blocks, sizeHint: 1);
-                int count = Math.Min(left.Length, into.Length);
-                left[..count].CopyTo(into);
-                _ = _buffer.TryAdvance(count);
-                left = left[count..];
-            }
         }
+        this.Write(source.Span); // block by block: the loop may wait for the lock
         return FlushAsync(cancellationToken);
     }
 
@@ -313,8 +310,9 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
     {
         lock (_bridge)
         {
-            if (!Has(State.Closed))
+            if (!Has(State.Closed | State.Aborted))
             {
+                _state |= State.Aborted;
                 if (withFin)
                 {
                     _bridge.Connection.ShutdownSend();
@@ -406,6 +404,7 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         SendOutcome outcome = _buffer.Send(_bridge.Connection);
         if (outcome == SendOutcome.Failed)
         {
+            _bridge.HasSendFailed = true;
             _state |= State.PeerGone;
             Drop();
             return true;

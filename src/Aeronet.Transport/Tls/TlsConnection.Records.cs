@@ -184,7 +184,7 @@ internal sealed partial class TlsConnection
     {
         // Taken before the receive: an announcement that comes meanwhile makes the socket not empty.
         int edges = Volatile.Read(ref _edges);
-        if (_emptyAtEdge == edges && !IsPeerClosed)
+        if (_emptyAtEdge == edges && !IsPeerClosed && !_sendFailed)
         {
             return IoResult.WouldBlock;
         }

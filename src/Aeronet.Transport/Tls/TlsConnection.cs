@@ -271,6 +271,7 @@ internal sealed partial class TlsConnection : TransportConnection, IConnectionHa
             EndHandshake(handshake, TlsFailure.ConnectionReset, "the connection was reset");
         }
 
+        NoteEdge(peerClosed: true); // what came before the reset is still there
         Set(State.Aborted); // perhaps by ourselves, below us: nothing may make half an answer look whole
         _protocol!.OnReset();
     }

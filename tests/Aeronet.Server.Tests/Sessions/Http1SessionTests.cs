@@ -8,6 +8,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
+using Aeronet.Server.Exchange;
 using Aeronet.TestSupport.Hosting;
 using Aeronet.TestSupport.Connections;
 using Microsoft.AspNetCore.Http;
@@ -613,6 +614,53 @@ public sealed partial class Http1SessionTests
         Assert.True(connection.IsAborted);
         SettleUntil(server, () => connection.IsClosed);
         Assert.Equal(0, server.Loop.Blocks.RentedCount);
+    }
+
+    [Fact]
+    public void A_tunnel_whose_client_pauses_is_not_cut_for_its_rate()
+    {
+        ScriptedServer server = new(
+            static async features =>
+            {
+                Stream? tunnel = await ((HttpExchange)features.GetRequiredFeature<IHttpUpgradeFeature>()).AcceptTunnelAsync();
+                await tunnel!.WriteAsync(new byte[300_000]);
+            },
+            static kestrel => kestrel.Limits.MinResponseDataRate = new MinDataRate(100_000, TimeSpan.FromSeconds(5)));
+        ScriptedConnection connection = server.Connect();
+        connection.SendRoom = 1_000;
+        connection.Arrive("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+        for (int second = 0; second < 120; second++)
+        {
+            connection.Advance(1_000);
+        }
+
+        Assert.False(connection.IsAborted);
+        connection.MakeRoom(1_000_000);
+        SettleUntil(server, () => connection.Sent.Length > 300_000);
+    }
+
+    [Fact]
+    public void What_a_client_has_not_taken_when_its_tunnel_ends_is_under_the_servers_limits_again()
+    {
+        ScriptedServer server = new(
+            static async features =>
+            {
+                HttpExchange exchange = (HttpExchange)features.GetRequiredFeature<IHttpUpgradeFeature>();
+                Stream? tunnel = await exchange.AcceptTunnelAsync();
+                await tunnel!.WriteAsync(new byte[5_000]); // copied: it does not wait for the client
+                exchange.OnTunnelCompleted();
+            },
+            static kestrel => kestrel.Limits.MinResponseDataRate = new MinDataRate(100_000, TimeSpan.FromSeconds(5)));
+        ScriptedConnection connection = server.Connect();
+        connection.SendRoom = 1_000;
+        connection.Arrive("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+        for (int second = 0; second < 10 && !connection.IsAborted; second++)
+        {
+            connection.Advance(1_000);
+        }
+
+        Assert.True(connection.IsAborted);
+        SettleUntil(server, () => connection.IsClosed);
     }
 
     [Fact]

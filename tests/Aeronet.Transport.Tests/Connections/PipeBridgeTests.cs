@@ -390,6 +390,76 @@ public sealed class PipeBridgeTests(ITestOutputHelper output)
         Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_send_that_fails_while_the_reader_holds_bytes_loses_nothing(bool isMuch)
+    {
+        using BridgeLoop loop = new(options => options.MaxReadPerEvent = 8192);
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        ValueTask<ReadResult> read = input.ReadAsync();
+        loop.Turn();
+        peer.Send("hello");
+        loop.Turn();
+        ReadResult result = read.Result;
+        string bye = isMuch ? new string('b', 50_000) : "bye";
+        peer.Send(bye);
+        peer.Reset(); // the send meets it before its event is seen
+        Assert.True(connection.Transport.Output.WriteAsync("echo"u8.ToArray()).Result.IsCompleted);
+        Assert.Equal("hello", Encoding.Latin1.GetString(result.Buffer));
+        input.AdvanceTo(result.Buffer.End);
+        string got = "";
+        while (got.Length < bye.Length)
+        {
+            loop.Turn();
+            Assert.True(input.TryRead(out result));
+            got += Encoding.Latin1.GetString(result.Buffer);
+            input.AdvanceTo(result.Buffer.End);
+        }
+        Assert.Equal(bye, got);
+        loop.Turn();
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+    }
+
+    [Fact]
+    public void A_cancelled_result_leaves_the_bytes_before_a_reset_to_the_next()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        ValueTask<ReadResult> read = input.ReadAsync();
+        loop.Turn();
+        input.CancelPendingRead();
+        peer.Send("last words");
+        peer.Reset();
+        loop.Turn();
+        Assert.True(read.Result.IsCanceled);
+        Assert.True(input.TryRead(out ReadResult result));
+        Assert.Equal("last words", Encoding.Latin1.GetString(result.Buffer));
+        input.AdvanceTo(result.Buffer.End);
+        Assert.Throws<ConnectionResetException>(() => input.TryRead(out _));
+    }
+
+    [Fact]
+    public void A_reader_that_takes_little_at_a_time_costs_no_system_calls()
+    {
+        using BridgeLoop loop = new();
+        (SimulatedPeer peer, ConnectionContext connection) = loop.Connect();
+        PipeReader input = connection.Transport.Input;
+        peer.Send(new string('x', 100_000));
+        loop.Turn();
+        Assert.True(input.TryRead(out ReadResult result));
+        int unread = peer.UnreadCount;
+        while (result.Buffer.Length > 100)
+        {
+            input.AdvanceTo(result.Buffer.GetPosition(100));
+            Assert.True(input.TryRead(out result));
+            Assert.Equal(unread, peer.UnreadCount);
+        }
+        input.AdvanceTo(result.Buffer.End);
+    }
+
     [Fact]
     public void A_reader_that_forgets_to_examine_gets_what_comes_later_up_to_the_limit()
     {

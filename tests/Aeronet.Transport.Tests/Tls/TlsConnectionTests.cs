@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Threading.Tasks;
 using Aeronet.Native.Libc;
 using Aeronet.TestSupport.Hosting;
@@ -123,6 +124,34 @@ public sealed class TlsConnectionTests
         tls.Loop.Turn(2);
         Assert.Equal([TlsFailure.PeerAlert], tls.Outcomes);
         Assert.True(tls.Peer.IsClosedByServer);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_came_before_the_end_can_be_received_after_it(bool isFoundBySend)
+    {
+        using SimulatedTls tls = new();
+        tls.ShakeHands();
+        tls.Client.Write("last words");
+        tls.Peer.Send(tls.Client.Take());
+        if (isFoundBySend)
+        {
+            tls.Loop.Kernel.Fail(KernelCall.Send, Errno.EPIPE); // before the loop has seen what came
+            Assert.True(tls.Handler.Connection.Send("more"u8).IsFailed);
+        }
+        else
+        {
+            tls.Handler.WhenReset = null;
+            tls.Peer.Reset(); // in one event with the bytes, of which the loop tells the reset alone
+            tls.Loop.Turn();
+        }
+
+        byte[] received = new byte[100];
+        IoResult result = tls.Handler.Connection.Receive(received);
+        Assert.True(result.HasBytes);
+        Assert.Equal("last words", Encoding.ASCII.GetString(received, 0, result.Bytes));
+        tls.Handler.Connection.Close();
     }
 
     [Fact]
