@@ -155,15 +155,20 @@ public sealed class RawClient : IAsyncDisposable
         return Encoding.Latin1.GetString(await Explain(_reader.ExactlyAsync(count, guard.Token), $"{count} bytes").ConfigureAwait(false));
     }
 
-    /// <summary>Reads exactly so many bytes and forgets them.</summary>
+    /// <summary>Reads exactly so many bytes and forgets them; the guard's time is for each part of 32 MiB.</summary>
     public async Task SkipAsync(long count)
     {
-        using var guard = new CancellationTokenSource(Guard.Time);
-        await Explain(SkipAsync(guard.Token), $"{count} bytes").ConfigureAwait(false);
-
-        async Task<bool> SkipAsync(CancellationToken token)
+        for (long left = count; left > 0;)
         {
-            await _reader.SkipAsync(count, token).ConfigureAwait(false);
+            long part = Math.Min(left, 32 << 20);
+            using var guard = new CancellationTokenSource(Guard.Time);
+            await Explain(SkipPartAsync(part, guard.Token), $"{count} bytes, {left} of them missing,").ConfigureAwait(false);
+            left -= part;
+        }
+
+        async Task<bool> SkipPartAsync(long part, CancellationToken token)
+        {
+            await _reader.SkipAsync(part, token).ConfigureAwait(false);
             return true;
         }
     }
