@@ -98,8 +98,8 @@ internal sealed class PipeBridge : IConnectionHandler
     /// <summary>Nothing followed a flush that was held: the application streams, until it has read again. Any thread, a moment old.</summary>
     internal bool IsStreaming { get; set; }
 
-    /// <summary>Why the connection was aborted; null: it was not.</summary>
-    internal Exception? AbortReason => Volatile.Read(ref _abort)?.Reason;
+    /// <summary>What is written reaches nobody any more. Any thread, a moment old.</summary>
+    internal bool IsPeerGone => _writer.IsPeerGone;
 
     /// <summary>A send has met the end of the connection. Any thread.</summary>
     internal bool HasSendFailed { get => Volatile.Read(ref _hasSendFailed); set => Volatile.Write(ref _hasSendFailed, value); }

@@ -247,6 +247,9 @@ internal sealed class PipeBridgeWriter : PipeWriter, IValueTaskSource<FlushResul
         }
     }
 
+    /// <summary>Bytes are dropped. Any thread, a moment old.</summary>
+    internal bool IsPeerGone => Has(State.PeerGone);
+
     /// <summary>A flush outside of a frame is held. Any thread, a moment old.</summary>
     internal bool IsHolding => Volatile.Read(ref _held) > 0;
 

@@ -281,6 +281,11 @@ internal sealed partial class PipeConnection
         {
             return false;
         }
+        // Streams that middleware has put over the pipes do not say it: without an end of its own the protocol would send for ever.
+        if (_traits.IsCarried && HasPipesOfMiddleware && ((AeronetConnectionContext)_transportPipes).Bridge.IsPeerGone)
+        {
+            return false;
+        }
         lock (_gate)
         {
             if (_hasSendFailed || _wantsShutdown)

@@ -135,12 +135,7 @@ public sealed class ConnectTunnelTests
         Assert.DoesNotContain(host.Logs.Entries, static entry => entry.Id == ApplicationAborted); // the application has done nothing
     }
 
-    // Not behind middleware: streams over pipes do not say that nobody takes their bytes any more.
-    [Theory]
-    [InlineData(ServerKind.Aeronet)]
-    [InlineData(ServerKind.AeronetThreadPool)]
-    [InlineData(ServerKind.AeronetHttps)]
-    [InlineData(ServerKind.AeronetSockets)]
+    [Theory, AeronetOnly]
     public async Task A_client_that_goes_in_the_middle_of_a_download_gives_its_place_back(ServerKind server)
     {
         using Target target = new();
