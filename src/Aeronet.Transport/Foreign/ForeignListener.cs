@@ -25,6 +25,7 @@ internal sealed class ForeignListener
     private readonly ILogger _logger;
     private readonly ConnectionGauge _running = new(); // contexts not yet disposed of
     private readonly TaskCompletionSource _unbinding = new(TaskCreationOptions.RunContinuationsAsynchronously); // the accept loop is nobody else's time
+    private readonly TaskCompletionSource _unbound = new(TaskCreationOptions.RunContinuationsAsynchronously); // the listener has said so, or failed to
     private Task _accepting = Task.CompletedTask;
     private int _nextLoop;
 
@@ -71,6 +72,7 @@ internal sealed class ForeignListener
         {
             Guard.Run(() => TransportLog.ForeignListenerCloseFailed(_logger, _endpoint.LocalEndPoint, exception));
         }
+        _unbound.TrySetResult();
         await _accepting.ConfigureAwait(false);
     }
 
@@ -178,6 +180,10 @@ internal sealed class ForeignListener
     {
         await _accepting.ConfigureAwait(false);
         await _running.WhenZeroAsync().ConfigureAwait(false);
+        if (_unbinding.Task.IsCompleted)
+        {
+            await _unbound.Task.ConfigureAwait(false); // a listener may end its accepts long before it is unbound
+        }
         try
         {
             await _listener.DisposeAsync().ConfigureAwait(false);

@@ -115,6 +115,20 @@ public sealed class ForeignListenerTests : IDisposable
     }
 
     [Fact]
+    public void A_listener_that_is_being_unbound_is_not_disposed_of()
+    {
+        ForeignListener listener = Start(NullLogger.Instance);
+        _script.Unbound = new TaskCompletionSource();
+        Task unbinding = listener.UnbindAsync();
+        WaitUntil(() => _script.HasEnded); // its accept has ended, and nothing is left to serve
+        Assert.False(listener.Ended.IsCompleted);
+        Assert.Equal(["unbound"], _script.Calls);
+        _script.Unbound.SetResult();
+        WaitUntil(() => unbinding.IsCompletedSuccessfully && listener.Ended.IsCompleted);
+        Assert.Equal(["unbound", "disposed"], _script.Calls);
+    }
+
+    [Fact]
     public void A_connection_of_our_own_loops_that_is_refused_ends_at_once_whatever_it_has_sent()
     {
         AeronetTransportOptions options = new() { IOThreadCount = 1 };
@@ -164,6 +178,7 @@ public sealed class ForeignListenerTests : IDisposable
     {
         private readonly Channel<object> _script = Channel.CreateUnbounded<object>();
         private int _acceptCount;
+        private bool _hasEnded;
 
         public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.Loopback, 80);
 
@@ -174,6 +189,12 @@ public sealed class ForeignListenerTests : IDisposable
 
         public bool FailsToClose { get; set; }
 
+        /// <summary>Non-null: unbinding takes until it is completed.</summary>
+        public TaskCompletionSource? Unbound { get; set; }
+
+        /// <summary>An accept has said that there are no more.</summary>
+        public bool HasEnded => Volatile.Read(ref _hasEnded);
+
         public Action? WhenDisposed { get; set; }
 
         /// <summary>What an accept brings: a connection or an exception.</summary>
@@ -183,6 +204,7 @@ public sealed class ForeignListenerTests : IDisposable
         {
             if (!await _script.Reader.WaitToReadAsync(cancellationToken))
             {
+                Volatile.Write(ref _hasEnded, true);
                 return null;
             }
             _script.Reader.TryRead(out object? next);
@@ -193,7 +215,8 @@ public sealed class ForeignListenerTests : IDisposable
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
             _script.Writer.TryComplete();
-            return Close("unbound");
+            ValueTask closed = Close("unbound");
+            return Unbound is null ? closed : new ValueTask(Unbound.Task);
         }
 
         public ValueTask DisposeAsync()
